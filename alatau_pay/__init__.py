@@ -1,0 +1,1 @@
+"""The project: settings, entry points, and the kernel that every app may import."""

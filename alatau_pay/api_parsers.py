@@ -1,0 +1,30 @@
+"""Reading JSON bodies without letting a number become a binary float."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+
+class ExactJSONParser(BaseParser):
+    """JSON whose decimal numbers are ``Decimal``; NaN and Infinity are refused, as RFC 8259 has them not."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The document in ``stream``. Raises ParseError (400) when it is not JSON."""
+        try:
+            return json.loads(stream.read().decode("utf-8"), parse_float=Decimal, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("the body is not JSON") from error
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,0 +1,14 @@
+"""Public identifiers: short, random, unguessable, and free of look-alike characters."""
+
+from __future__ import annotations
+
+import secrets
+
+# Base58: no 0, O, I, l. 22 characters carry 128 bits.
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+LENGTH = 22
+
+
+def new_public_id() -> str:
+    """A new identifier of 22 base58 characters (128 bits of randomness)."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))

@@ -1,0 +1,8 @@
+"""The web server's entry: pages, API and admin, as WSGI."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alatau_pay.settings")
+application = get_wsgi_application()

@@ -1,0 +1,90 @@
+"""Bitcoin Core's methods that the watcher uses, typed, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chains.nodes import JsonRpcNode, NodeError, NodeUnreachable, raise_first_error
+
+# RPC_INVALID_PARAMETER: a height above the tip. RPC_INVALID_ADDRESS_OR_KEY: a txid or block that is not there.
+_OUT_OF_RANGE = -8
+_NOT_FOUND = -5
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """One consistent look: hashes in hex, big-endian. ``mempool_txids`` were listed before ``tip_hash`` was."""
+
+    chain: str
+    anchor_hash: str | None
+    mempool_txids: Sequence[str]
+    mempool_loaded: bool
+    tip_height: int
+    tip_hash: str
+    header_height: int
+
+
+class BitcoinRpc:
+    """One bitcoind, or a node that answers like it."""
+
+    def __init__(self, node: JsonRpcNode) -> None:
+        self._node = node
+        self.name = node.name
+
+    def state(self, anchor_height: int) -> ChainState:
+        """Which chain, what is in the mempool, and then where the tip is, in one batch that the node works off in order.
+
+        The order matters: a transaction that is missing from the list was mined at or below the tip named after it.
+        """
+        results = self._node.batch(
+            [
+                ("getblockhash", [anchor_height]),
+                ("getmempoolinfo", []),
+                ("getrawmempool", []),
+                ("getblockchaininfo", []),
+            ]
+        )
+        anchor, pool, txids, info = results
+        raise_first_error(results[1:])
+        try:
+            return ChainState(
+                chain=info["chain"],
+                anchor_hash=None if isinstance(anchor, NodeError) else str(anchor),
+                mempool_txids=txids,
+                mempool_loaded=pool.get("loaded", True),
+                tip_height=info["blocks"],
+                tip_hash=info["bestblockhash"],
+                header_height=info["headers"],
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise NodeUnreachable(f"{self.name}: not the answers of a Bitcoin node") from None
+
+    def block_hashes(self, heights: Sequence[int]) -> list[str | None]:
+        """Hashes at ``heights``; None above the tip."""
+        return _absent_as_none(self._node.batch([("getblockhash", [height]) for height in heights]), _OUT_OF_RANGE)
+
+    def raw_headers(self, hashes: Sequence[str]) -> list[bytes]:
+        """80-byte headers."""
+        return self._all([("getblockheader", [block_hash, False]) for block_hash in hashes])
+
+    def raw_blocks(self, hashes: Sequence[str]) -> list[bytes]:
+        """Whole blocks with their witnesses."""
+        return self._all([("getblock", [block_hash, 0]) for block_hash in hashes])
+
+    def raw_transactions(self, txids: Sequence[str]) -> list[bytes | None]:
+        """Raw transactions of the mempool; None for one that is not there (any more)."""
+        results = _absent_as_none(self._node.batch([("getrawtransaction", [txid]) for txid in txids]), _NOT_FOUND)
+        return [None if result is None else bytes.fromhex(result) for result in results]
+
+    def _all(self, calls: list[tuple[str, list[Any]]]) -> list[bytes]:
+        results = self._node.batch(calls)
+        raise_first_error(results)
+        return [bytes.fromhex(result) for result in results]
+
+
+def _absent_as_none(results: list[Any], absent_code: int) -> list[Any]:
+    known = [None if isinstance(result, NodeError) and result.code == absent_code else result for result in results]
+    raise_first_error(known)
+    return known

@@ -1,0 +1,65 @@
+"""Wallets by public key: the only writer of Wallet rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from chains.derivation import Derived, KeyRefused, derive_bitcoin, derive_evm, normalise_bitcoin, normalise_evm
+from chains.models import Network, NetworkKind, Wallet
+
+PREVIEW_COUNT = 3
+
+
+def normalise(network: Network, public_key: str) -> str:
+    """The one way of writing the key that a person pasted.
+
+    Raises:
+        KeyRefused: with a sentence for the person, in which nothing of the text is repeated.
+    """
+    if network.kind == NetworkKind.BITCOIN:
+        return normalise_bitcoin(public_key, network.bitcoin_chain)
+    return normalise_evm(public_key)
+
+
+def derive(network: Network, public_key: str, index: int) -> Derived:
+    """Deposit address number ``index`` of a normalised key."""
+    if network.kind == NetworkKind.BITCOIN:
+        return derive_bitcoin(public_key, index, network.bitcoin_chain)
+    return derive_evm(public_key, index)
+
+
+def preview(network: Network, public_key: str) -> list[str]:
+    """The first three addresses, for the owner to compare with the wallet before the key is used.
+
+    Raises:
+        KeyRefused: as ``normalise``.
+    """
+    normal = normalise(network, public_key)
+    return [derive(network, normal, index).address for index in range(PREVIEW_COUNT)]
+
+
+def import_wallet(*, network: Network, label: str, owner: str, public_key: str, now: datetime) -> Wallet:
+    """The active wallet of ``owner`` ("" is the operator) on the network, from now on; the one before retires.
+
+    Importing the same key again makes it the active one again and goes on counting where it stopped.
+
+    Raises:
+        KeyRefused: the key is private, damaged, of another network, or somebody else's. Nothing is written.
+    """
+    normal = normalise(network, public_key)
+    with transaction.atomic():
+        # One import at a time for a network: the two unique constraints are then met in order.
+        Network.objects.select_for_update(no_key=True).get(pk=network.pk)
+        known = Wallet.objects.filter(network=network, public_key=normal).first()
+        if known and known.owner != owner:
+            raise KeyRefused("This key cannot be used here. Make a new account in your wallet and paste its key.")
+        Wallet.objects.filter(network=network, owner=owner, active=True).exclude(public_key=normal).update(active=False)
+        if known:
+            known.label, known.active = label, True
+            known.save(update_fields=["label", "active"])
+            return known
+        return Wallet.objects.create(
+            network=network, label=label, owner=owner, public_key=normal, created_at=now
+        )

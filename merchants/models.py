@@ -1,0 +1,303 @@
+"""Who is paid: users, merchants, their stores, and what a store's server is given (API keys, webhooks)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from alatau_pay.identifiers import new_public_id
+
+
+class UserManager(BaseUserManager["User"]):
+    use_in_migrations = True
+
+    def _create(self, email: str, password: str | None, **fields: Any) -> User:
+        if not email:
+            raise ValueError("a user has an e-mail address")
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A person who may log in with ``email``, kept in lower case."""
+        return self._create(email, password, **{"is_staff": False, "is_superuser": False, **fields})
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A city admin with every permission."""
+        return self._create(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+
+class User(AbstractUser):
+    """A person. Shop people log in to the dashboard, city admins (``is_staff``) to Django admin, by e-mail address."""
+
+    username = None  # type: ignore[assignment]  # AbstractUser declares it; here the e-mail address is the log-in
+    email = models.EmailField(_("e-mail address"), unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()  # type: ignore[assignment, misc]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class MerchantStatus(models.TextChoices):
+    APPLIED = "Applied", _("Applied")
+    APPROVED = "Approved", _("Approved")
+    REJECTED = "Rejected", _("Rejected")
+    SUSPENDED = "Suspended", _("Suspended")
+
+
+class LegalForm(models.TextChoices):
+    COMPANY = "Company", _("Company (ТОО, АО)")
+    ENTREPRENEUR = "Entrepreneur", _("Individual entrepreneur (ИП)")
+    NON_PROFIT = "NonProfit", _("Non-profit organisation")
+    STATE = "State", _("State enterprise")
+
+
+class Merchant(models.Model):
+    """A business that may be paid. ``status`` is written by ``merchants.onboarding`` alone."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_public_id, editable=False)
+    legal_name = models.CharField(_("legal name"), max_length=200)
+    legal_form = models.CharField(_("legal form"), max_length=16, choices=LegalForm, default=LegalForm.COMPANY)
+    business_id = models.CharField(_("БИН or ИИН"), max_length=12, unique=True)
+    address = models.CharField(_("address in Alatau"), max_length=300)
+    activity = models.CharField(_("what the business sells"), max_length=200)
+    contact_name = models.CharField(_("contact person"), max_length=120)
+    contact_phone = models.CharField(_("phone"), max_length=20)
+    iban = models.CharField(_("bank account (IBAN)"), max_length=20)
+    bank_bic = models.CharField(_("bank's BIC"), max_length=11)
+    status = models.CharField(max_length=16, choices=MerchantStatus, default=MerchantStatus.APPLIED, editable=False)
+    decision_reason = models.CharField(max_length=300, blank=True, editable=False)
+    decided_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    decided_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField()
+    members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
+        User, through="Membership", related_name="merchants"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(business_id__regex=r"^\d{12}$"), name="merchant_business_id_12_digits"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(iban__regex=r"^KZ\d{5}[A-Z0-9]{13}$"), name="merchant_iban_of_kazakhstan"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="Applied") | models.Q(decided_at__isnull=False, decided_by__isnull=False),
+                name="merchant_decision_has_author",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class MerchantEvent(models.Model):
+    """The history of a merchant's status: who decided what, when and why. Only ever added to."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="events")
+    at = models.DateTimeField()
+    actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    from_status = models.CharField(max_length=16, blank=True)
+    to_status = models.CharField(max_length=16)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} → {self.to_status}"
+
+
+class Role(models.TextChoices):
+    OWNER = "Owner", _("Owner")
+    MANAGER = "Manager", _("Manager")
+    ACCOUNTANT = "Accountant", _("Accountant")
+    CASHIER = "Cashier", _("Cashier")
+
+
+class Membership(models.Model):
+    """A person's role at one merchant. What a role may do stands in ``merchants.roles``."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "merchant"], name="one_role_per_person_and_merchant")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role}"
+
+
+class SpeedPolicy(models.TextChoices):
+    """How sure a payment has to be before it counts; the numbers of confirmations stand on each network."""
+
+    HIGH = "HighSpeed", _("High speed")
+    MEDIUM = "MediumSpeed", _("Medium speed")
+    LOW_MEDIUM = "LowMediumSpeed", _("Low-medium speed")
+    LOW = "LowSpeed", _("Low speed")
+
+
+class Store(models.Model):
+    """A till, a shop or a website of a merchant, with the settings its invoices are made by."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_public_id, editable=False)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="stores")
+    name = models.CharField(_("name"), max_length=100)
+    website = models.URLField(_("website"), blank=True)
+    accepted_assets = ArrayField(
+        models.CharField(max_length=32),
+        verbose_name=_("accepted assets"),
+        help_text=_("Codes of admitted assets, in the order the checkout page shows them."),
+    )
+    speed_policy = models.CharField(
+        _("speed policy"), max_length=16, choices=SpeedPolicy, default=SpeedPolicy.MEDIUM
+    )
+    invoice_minutes = models.PositiveSmallIntegerField(_("invoice expires after, minutes"), default=15)
+    monitoring_minutes = models.PositiveIntegerField(_("late payments watched for, minutes"), default=1440)
+    tolerance_basis_points = models.PositiveSmallIntegerField(
+        _("underpayment accepted, hundredths of a per cent"), default=0
+    )
+    language = models.CharField(
+        _("language of the checkout page"),
+        max_length=2,
+        choices=[("kk", "Қазақша"), ("ru", "Русский"), ("en", "English")],
+        default="kk",
+    )
+    archived = models.BooleanField(_("archived"), default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(invoice_minutes__gte=1, invoice_minutes__lte=1440), name="store_invoice_minutes_range"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(monitoring_minutes__lte=43200), name="store_monitoring_minutes_range"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tolerance_basis_points__lte=1000), name="store_tolerance_at_most_ten_per_cent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A store's key to the API. Only the SHA-256 of the random key is stored; the key itself is shown once."""
+
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="api_keys")
+    label = models.CharField(_("label"), max_length=100)
+    prefix = models.CharField(max_length=8, editable=False)
+    key_sha256 = models.BinaryField(max_length=32, unique=True, editable=False)
+    permissions = ArrayField(models.CharField(max_length=64))
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.prefix}…)"
+
+
+class WebhookEventType(models.TextChoices):
+    """Event names as merchants' plugins already know them."""
+
+    CREATED = "InvoiceCreated"
+    RECEIVED_PAYMENT = "InvoiceReceivedPayment"
+    PROCESSING = "InvoiceProcessing"
+    PAYMENT_SETTLED = "InvoicePaymentSettled"
+    EXPIRED = "InvoiceExpired"
+    EXPIRED_PAID_PARTIAL = "InvoiceExpiredPaidPartial"
+    PAID_AFTER_EXPIRATION = "InvoicePaidAfterExpiration"
+    SETTLED = "InvoiceSettled"
+    INVALID = "InvoiceInvalid"
+
+
+class Webhook(models.Model):
+    """Where a store's server wants to be told. ``secret_encrypted`` is readable only with the installation's key."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_public_id, editable=False)
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="webhooks")
+    url = models.URLField(_("address"), max_length=500)
+    secret_encrypted = models.BinaryField(editable=False)
+    enabled = models.BooleanField(_("enabled"), default=True)
+    automatic_redelivery = models.BooleanField(_("repeat failed deliveries"), default=True)
+    # An empty list means every event.
+    event_types = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class DeliveryStatus(models.TextChoices):
+    PENDING = "Pending", _("Pending")
+    DELIVERED = "Delivered", _("Delivered")
+    FAILED = "Failed", _("Failed")
+
+
+class WebhookDelivery(models.Model):
+    """One event for one webhook: both the outbox's queue entry and its audit trail.
+
+    ``body`` holds the exact bytes that are signed and sent. ``status`` is written by ``merchants.webhooks`` alone.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_public_id, editable=False)
+    webhook = models.ForeignKey(Webhook, on_delete=models.PROTECT, related_name="deliveries")
+    event_type = models.CharField(max_length=40)
+    # The thing that happened, once per webhook: the same event recorded twice is one delivery.
+    event_key = models.CharField(max_length=120)
+    invoice_id = models.CharField(max_length=32, blank=True, db_index=True)
+    body = models.BinaryField()
+    original = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="redeliveries")
+    status = models.CharField(max_length=16, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        verbose_name_plural = "webhook deliveries"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["webhook", "event_key"], name="one_delivery_per_event_and_webhook"),
+            models.CheckConstraint(
+                condition=models.Q(status="Pending", next_attempt_at__isnull=False)
+                | (~models.Q(status="Pending") & models.Q(next_attempt_at__isnull=True)),
+                name="delivery_is_queued_while_pending",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_attempt_at"], name="delivery_queue", condition=models.Q(status="Pending"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} → {self.webhook_id}"

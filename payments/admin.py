@@ -1,0 +1,150 @@
+"""Invoices, quotes, payments, rates and incidents in Django admin. Statuses are written by ``payments.invoices`` alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
+from alatau_pay.money import format_minor
+from payments.models import Incident, Invoice, InvoiceEvent, Payment, PaymentStatus, Quote, RateObservation
+
+
+class QuoteInline(ReadOnlyInline):
+    model = Quote
+    fields = ("asset", "deposit_address", "amount", "rate_tenge", "created_at", "expires_at")
+    readonly_fields = fields
+
+    @admin.display(description=_("amount"))
+    def amount(self, quote: Quote) -> str:
+        return format_minor(quote.amount_minor, quote.asset.decimals, trim=True)
+
+
+class PaymentInline(ReadOnlyInline):
+    model = Payment
+    fields = ("transfer", "amount", "value", "status", "reason", "confirmations", "booked_as", "received_at")
+    readonly_fields = fields
+
+    @admin.display(description=_("amount"))
+    def amount(self, payment: Payment) -> str:
+        return _amount(payment)
+
+    @admin.display(description=_("value"))
+    def value(self, payment: Payment) -> str:
+        return tenge_text(payment.value_tiyn)
+
+
+class InvoiceEventInline(ReadOnlyInline):
+    model = InvoiceEvent
+    fields = ("at", "kind", "from_status", "to_status", "additional_status", "actor", "detail")
+    readonly_fields = fields
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    list_display = ("id", "store", "amount", "status", "additional_status", "paid", "order_id", "created_at")
+    list_filter = ("status", "additional_status", "source", "created_at")
+    search_fields = ("id", "order_id", "store__name", "quotes__deposit_address__address")
+    list_select_related = ("store",)
+    exclude = ("request_sha256",)
+    date_hierarchy = "created_at"
+    inlines = (QuoteInline, PaymentInline, InvoiceEventInline)
+
+    @admin.display(description=_("amount"), ordering="amount_tiyn")
+    def amount(self, invoice: Invoice) -> str:
+        return tenge_text(invoice.amount_tiyn)
+
+    @admin.display(description=_("paid"), ordering="paid_tiyn")
+    def paid(self, invoice: Invoice) -> str:
+        return tenge_text(invoice.paid_tiyn)
+
+
+class BookedFilter(admin.SimpleListFilter):
+    """Money that was received but belongs to no merchant: held whole, or in part as an excess."""
+
+    title = _("held for residents")
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Held"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(
+            Q(booked_as="held") | Q(ledger_entry__postings__account__kind="held"), status=PaymentStatus.SETTLED
+        ).distinct()
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = ("id", "invoice", "amount", "value", "status", "confirmations", "booked_as", "received_at")
+    list_filter = ("status", BookedFilter, "transfer__network", "received_at")
+    search_fields = ("invoice__id", "transfer__deposit_address__address")
+    list_select_related = ("invoice", "transfer__asset")
+
+    @admin.display(description=_("amount"))
+    def amount(self, payment: Payment) -> str:
+        return _amount(payment)
+
+    @admin.display(description=_("value"), ordering="value_tiyn")
+    def value(self, payment: Payment) -> str:
+        return tenge_text(payment.value_tiyn)
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnlyAdmin):
+    list_display = ("invoice", "asset", "amount_minor", "rate_tenge", "deposit_address", "created_at")
+    list_filter = ("asset",)
+    search_fields = ("invoice__id", "deposit_address__address")
+    list_select_related = ("invoice", "asset", "deposit_address")
+
+
+@admin.register(InvoiceEvent)
+class InvoiceEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "invoice", "kind", "from_status", "to_status", "additional_status", "actor")
+    list_filter = ("kind", "at")
+    search_fields = ("invoice__id",)
+    list_select_related = ("invoice", "actor")
+
+
+@admin.register(RateObservation)
+class RateObservationAdmin(ReadOnlyAdmin):
+    list_display = ("base", "quote", "price", "source", "observed_at", "fetched_at")
+    list_filter = ("source", "base", "quote")
+
+
+@admin.register(Incident)
+class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+    """An officer closes an incident by saying how it was resolved; what happened is not edited."""
+
+    list_display = ("opened_at", "invoice", "description", "closed_at", "closed_by")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter),)
+    fields = ("invoice", "opened_at", "description", "resolution", "closed_at", "closed_by")
+    readonly_fields = ("invoice", "opened_at", "description", "closed_at", "closed_by")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.closed_at is None)
+
+    def save_model(self, request: HttpRequest, obj: Incident, form: Any, change: bool) -> None:
+        """A stated resolution closes the incident in the officer's name."""
+        if obj.resolution:
+            obj.closed_at = timezone.now()
+            obj.closed_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+
+def _amount(payment: Payment) -> str:
+    asset = payment.transfer.asset
+    return f"{format_minor(payment.amount_minor, asset.decimals, trim=True)} {asset.code}"

@@ -1,0 +1,107 @@
+"""Reading what bears on an invoice: rows of the database turned into the facts that ``lifecycle`` decides on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from alatau_pay.assets import Asset
+from chains import confirmations
+from chains.models import Network, Transfer, TransferState
+from payments.lifecycle import InvoiceFact, PaymentFact
+from payments.models import Invoice, Payment, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A payment with what the chain says of it now."""
+
+    payment: Payment
+    coin: Asset
+    status: str
+    reason: str
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything ``lifecycle.decide`` asks for; ``rows`` and ``payments`` go in step, in order of arrival."""
+
+    invoice: InvoiceFact
+    payments: list[PaymentFact]
+    rows: list[Row]
+    observed_until: datetime | None
+
+
+def gather(invoice: Invoice) -> Facts:
+    """The facts of ``invoice`` as they stand in this database transaction (its row is locked by the caller)."""
+    payments = (
+        Payment.objects.filter(invoice=invoice)
+        .select_related("quote", "transfer__asset__network", "transfer__network")
+        .order_by("received_at", "id")
+    )
+    rows = [_row(payment, invoice) for payment in payments]
+    return Facts(
+        invoice=invoice_fact(invoice),
+        payments=[payment_fact(row) for row in rows],
+        rows=rows,
+        observed_until=_observed_until(invoice),
+    )
+
+
+def invoice_fact(invoice: Invoice) -> InvoiceFact:
+    """The invoice's part of the facts."""
+    return InvoiceFact(
+        amount_tiyn=invoice.amount_tiyn,
+        tolerance_basis_points=invoice.tolerance_basis_points,
+        status=invoice.status,
+        ever_settled=invoice.settled_at is not None,
+        marked_status=invoice.marked_status,
+        expires_at=invoice.expires_at,
+        monitoring_expires_at=invoice.monitoring_expires_at,
+    )
+
+
+def payment_fact(row: Row) -> PaymentFact:
+    """A payment's part of the facts."""
+    return PaymentFact(
+        amount_minor=row.payment.amount_minor,
+        quoted_minor=row.payment.quote.amount_minor if row.payment.quote else None,
+        confirmed=row.status == PaymentStatus.SETTLED,
+        valid=row.status != PaymentStatus.INVALID,
+        received_at=row.payment.received_at,
+    )
+
+
+def _row(payment: Payment, invoice: Invoice) -> Row:
+    transfer = payment.transfer
+    status, reason = _status(payment, transfer, invoice)
+    return Row(
+        payment=payment,
+        coin=transfer.asset.asset,
+        status=status,
+        reason=reason,
+        confirmations=confirmations.of(transfer, transfer.network),
+    )
+
+
+def _status(payment: Payment, transfer: Transfer, invoice: Invoice) -> tuple[str, str]:
+    if transfer.state == TransferState.GONE:
+        return PaymentStatus.INVALID, transfer.state_reason
+    if transfer.state != TransferState.MINED:
+        return PaymentStatus.PROCESSING, ""
+    # Settled stays settled while the chain holds the transfer: a block that another one of the same height replaces must not
+    # undo a sale whose payment sits in both.
+    enough = confirmations.of(transfer, transfer.network) >= confirmations.required(
+        transfer.network, invoice.speed_policy
+    )
+    settled = enough or payment.status == PaymentStatus.SETTLED
+    return (PaymentStatus.SETTLED if settled else PaymentStatus.PROCESSING), ""
+
+
+def _observed_until(invoice: Invoice) -> datetime | None:
+    """The instant up to which every network that the invoice can be paid on has been seen whole."""
+    networks = Network.objects.filter(assets__in=invoice.quotes.values("asset")).distinct()
+    instants = [network.observed_at for network in networks]
+    known = [instant for instant in instants if instant is not None]
+    return min(known) if known and len(known) == len(instants) else None

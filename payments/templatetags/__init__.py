@@ -1,0 +1,1 @@
+"""Template tags of the checkout page, the till and the dashboard."""

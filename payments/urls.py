@@ -1,0 +1,29 @@
+"""Addresses of the checkout page, the till and the invoices of a store's dashboard."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from payments import dashboard, pos, views
+
+
+class IdentifierConverter(StringConverter):
+    """A public identifier: letters and digits only, so that nothing else ever reaches a query."""
+
+    regex = "[A-Za-z0-9]{1,32}"
+
+
+register_converter(IdentifierConverter, "identifier")
+
+urlpatterns = [
+    path("i/<identifier:invoice_id>", views.checkout, name="checkout"),
+    path("i/<identifier:invoice_id>/", views.checkout),
+    path("i/<identifier:invoice_id>/status", views.checkout_status, name="checkout_status"),
+    path("i/<identifier:invoice_id>/qr/<int:quote_id>.png", views.checkout_qr, name="checkout_qr"),
+    path("pos/<identifier:store_id>/", pos.till, name="pos"),
+    path("pos/<identifier:store_id>/i/<identifier:invoice_id>/", pos.invoice, name="pos_invoice"),
+    path("stores/<identifier:store_id>/invoices/", dashboard.invoice_list, name="invoice_list"),
+    path("stores/<identifier:store_id>/invoices/new/", dashboard.invoice_create, name="invoice_create"),
+    path("stores/<identifier:store_id>/invoices/<identifier:invoice_id>/", dashboard.invoice_detail, name="invoice_detail"),
+]

@@ -1,0 +1,138 @@
+"""What is owed in tenge: accounts, journal entries and postings, and the dated rows that fees are worked out from.
+
+Entries and postings only grow: migration 0002 puts triggers on them that refuse UPDATE, DELETE and TRUNCATE and check
+that every entry balances per asset.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from alatau_pay.fields import MinorAmountField
+from merchants.models import Merchant
+
+
+class AccountKind(models.TextChoices):
+    """``normal`` side: assets and the position's debit side on the left, what is owed and earned on the right."""
+
+    RESERVE = "reserve", _("Reserve")
+    POSITION = "position", _("Exchange position")
+    PAYABLE = "payable", _("Merchant payable")
+    HELD = "held", _("Held for residents")
+    FEE_INCOME = "fee_income", _("Fee income")
+    VAT_PAYABLE = "vat_payable", _("VAT payable")
+
+
+class Account(models.Model):
+    """A ledger account of one asset. ``code`` is "kind:asset[:merchant]" and unique."""
+
+    code = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=16, choices=AccountKind)
+    asset_code = models.CharField(max_length=32)
+    asset_decimals = models.PositiveSmallIntegerField()
+    merchant = models.ForeignKey(Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["code"]
+        constraints: ClassVar = [
+            # The target of the postings' composite foreign key: a posting cannot name another asset than its account's.
+            models.UniqueConstraint(fields=["id", "asset_code"], name="account_and_asset"),
+            models.CheckConstraint(
+                condition=Q(kind="payable", merchant__isnull=False) | (~Q(kind="payable") & Q(merchant__isnull=True)),
+                name="account_of_merchant_iff_payable",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class JournalEntry(models.Model):
+    """One balanced fact of the ledger. Inserted by ``settlements.ledger`` alone and never changed."""
+
+    idempotency_key = models.CharField(max_length=120, unique=True)
+    content_sha256 = models.BinaryField(max_length=32)
+    recipe = models.CharField(max_length=40)
+    # The calendar day in Almaty on which the fact counts.
+    business_date = models.DateField()
+    # What caused it: "payment:123", "payout:7".
+    reference = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+    reverses = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversed_by"
+    )
+    posted_at = models.DateTimeField()
+    # How many postings belong to it; the database refuses fewer and more.
+    posting_count = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name_plural = "journal entries"
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides")]
+        indexes: ClassVar = [models.Index(fields=["reference"], name="entry_by_reference")]
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
+class Side(models.TextChoices):
+    DEBIT = "D", _("Debit")
+    CREDIT = "C", _("Credit")
+
+
+class Posting(models.Model):
+    """A line of an entry: an unsigned amount on one side of one account, in the account's smallest unit."""
+
+    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="postings")
+    asset_code = models.CharField(max_length=32)
+    side = models.CharField(max_length=1, choices=Side)
+    amount_minor = MinorAmountField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="posting_amount_positive"),
+            models.CheckConstraint(condition=Q(side__in=["D", "C"]), name="posting_side"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.amount_minor} {self.asset_code}"
+
+
+class FeeSchedule(models.Model):
+    """The platform's fee from a date on: for one merchant, or (merchant null) for everybody without a row of their own."""
+
+    merchant = models.ForeignKey(Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="fees")
+    valid_from = models.DateField(_("valid from"))
+    fee_basis_points = models.PositiveSmallIntegerField(_("fee, hundredths of a per cent"))
+
+    class Meta:
+        ordering: ClassVar = ["merchant", "-valid_from"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["merchant", "valid_from"], name="one_fee_per_merchant_and_date", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=Q(fee_basis_points__lte=2000), name="fee_at_most_twenty_per_cent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fee_basis_points / 100:.2f} % from {self.valid_from}"
+
+
+class VatRate(models.Model):
+    """The VAT on the platform's fee from a date on."""
+
+    valid_from = models.DateField(_("valid from"), unique=True)
+    rate_basis_points = models.PositiveSmallIntegerField(_("rate, hundredths of a per cent"))
+
+    class Meta:
+        ordering: ClassVar = ["-valid_from"]
+
+    def __str__(self) -> str:
+        return f"{self.rate_basis_points / 100:.2f} % from {self.valid_from}"

@@ -1,0 +1,176 @@
+"""The ledger writes once, and the database itself refuses what would bend it. The attacks go around Python."""
+
+import threading
+from datetime import UTC, date, datetime
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+
+from alatau_pay.assets import KZT, Asset
+from settlements import ledger
+from settlements.entries import AccountName, payment_held
+from settlements.models import Account, JournalEntry, Posting
+
+pytestmark = pytest.mark.django_db
+BTC = Asset("BTC", "BTC", 8)
+NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+HELD = AccountName("held", BTC)
+
+
+def post(key="k1", amount=500):
+    with transaction.atomic():
+        return ledger.post(payment_held(coin=BTC, received_minor=amount), idempotency_key=key, reference="test:1", now=NOW)
+
+
+def test_an_entry_is_written_with_its_lines_and_its_day_in_almaty():
+    entry = post()
+    assert entry.business_date == date(2026, 11, 24)
+    assert [(p.account.code, p.side, p.amount_minor) for p in entry.postings.all()] == [
+        ("reserve:BTC", "D", 500),
+        ("held:BTC", "C", 500),
+    ]
+    assert ledger.balance_minor(HELD) == -500
+
+
+def test_the_same_key_and_content_writes_nothing_more():
+    assert post() == post()
+    assert JournalEntry.objects.count() == 1
+    assert Posting.objects.count() == 2
+
+
+def test_the_same_key_with_other_content_is_refused():
+    post()
+    with pytest.raises(ledger.LedgerConflict):
+        post(amount=501)
+    assert ledger.balance_minor(HELD) == -500
+
+
+def test_posting_outside_a_database_transaction_is_refused(transactional_db):
+    with pytest.raises(transaction.TransactionManagementError):
+        ledger.post(payment_held(coin=BTC, received_minor=1), idempotency_key="k", reference="test:1", now=NOW)
+    assert not JournalEntry.objects.exists()
+
+
+def test_a_reversal_brings_the_balances_back_and_happens_once():
+    entry = post()
+    with transaction.atomic():
+        undone = ledger.reverse(entry, idempotency_key="k1:reversed", now=NOW)
+    assert undone.reverses == entry
+    assert ledger.balance_minor(HELD) == 0
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ledger.reverse(entry, idempotency_key="another key", now=NOW)
+
+
+def test_a_balance_of_an_account_never_used_is_zero():
+    assert ledger.balance_minor(AccountName("payable", KZT, "nobody")) == 0
+
+
+def test_amounts_of_78_digits_survive():
+    post(amount=2**256 - 1)
+    assert ledger.balance_minor(HELD) == -(2**256 - 1)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "UPDATE settlements_posting SET amount_minor = 1",
+        "DELETE FROM settlements_posting",
+        "TRUNCATE settlements_posting",
+        "UPDATE settlements_journalentry SET business_date = '2020-01-01'",
+        "DELETE FROM settlements_journalentry",
+        "TRUNCATE settlements_journalentry CASCADE",
+    ],
+)
+def test_the_database_refuses_to_change_what_was_posted(attack):
+    post()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        # PostgreSQL truncates no table whose deferred triggers have yet to run.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(attack)
+    assert ledger.balance_minor(HELD) == -500
+
+
+def insert_entry(cursor, posting_count):
+    cursor.execute(
+        "INSERT INTO settlements_journalentry (idempotency_key, content_sha256, recipe, business_date, reference,"
+        " description, posted_at, posting_count) VALUES ('raw', '', 'raw', '2026-11-23', '', '', now(), %s) RETURNING id",
+        [posting_count],
+    )
+    return cursor.fetchone()[0]
+
+
+def raw_post(lines, posting_count=2):
+    """An entry written around Python: lines of (account code, asset code, side, amount)."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        entry_id = insert_entry(cursor, posting_count)
+        if lines:
+            values = [
+                (entry_id, Account.objects.get(code=code).pk, asset, side, amount) for code, asset, side, amount in lines
+            ]
+            placeholders = ", ".join(["(%s, %s, %s, %s, %s)"] * len(values))
+            cursor.execute(
+                "INSERT INTO settlements_posting (entry_id, account_id, asset_code, side, amount_minor)"
+                f" VALUES {placeholders}",
+                [field for value in values for field in value],
+            )
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_the_database_takes_a_balanced_entry_written_around_python():
+    post()
+    raw_post([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "BTC", "C", 7)])
+    assert ledger.balance_minor(HELD) == -507
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "BTC", "C", 6)], "does not balance"),
+        ([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "KZT", "C", 7)], "does not balance|posting_asset_is_its_accounts"),
+        ([("reserve:BTC", "KZT", "D", 7), ("held:BTC", "KZT", "C", 7)], "posting_asset_is_its_accounts"),
+        ([("reserve:BTC", "BTC", "D", 7)], "another number of postings"),
+        ([("reserve:BTC", "BTC", "D", 0), ("held:BTC", "BTC", "C", 0)], "posting_amount_positive"),
+        ([("reserve:BTC", "BTC", "D", -7), ("held:BTC", "BTC", "C", -7)], "posting_amount_positive"),
+        ([("reserve:BTC", "BTC", "X", 7), ("held:BTC", "BTC", "C", 7)], "posting_side"),
+        ([], "no postings"),
+    ],
+)
+def test_the_database_refuses_an_entry_that_bends_the_rules(lines, reason):
+    post()
+    with pytest.raises(DatabaseError, match=reason):
+        raw_post(lines)
+    assert ledger.balance_minor(HELD) == -500
+
+
+def test_the_database_refuses_more_lines_for_an_entry_that_stands():
+    entry = post()
+    reserve, held = Account.objects.get(code="reserve:BTC"), Account.objects.get(code="held:BTC")
+    with pytest.raises(DatabaseError, match="another number of postings"), transaction.atomic():
+        Posting.objects.bulk_create(
+            [
+                Posting(entry=entry, account=reserve, asset_code="BTC", side="D", amount_minor=1),
+                Posting(entry=entry, account=held, asset_code="BTC", side="C", amount_minor=1),
+            ]
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_writers_with_one_key_write_one_entry():
+    failures = []
+
+    def write():
+        try:
+            post("raced")
+        except Exception as error:  # the thread's failure is the test's
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert JournalEntry.objects.count() == 1
+    assert ledger.balance_minor(HELD) == -500
