@@ -61,7 +61,7 @@ bench: $(PYTHON_STAMP) $(NODE_STAMP)  ## Measure; one JSON line a figure. NAME=o
 
 .PHONY: bitcoind
 bitcoind:  ## Build Bitcoin Core's bitcoind once, into a cache outside this folder
-	@exec devnet/build-bitcoind.sh
+	@python=$$(devnet/prepare.sh which-python); exec "$$python" -m devnet.build_bitcoind
 
 .PHONY: clean
 clean:  ## Remove what was installed and made here, the demo's data included

@@ -24,6 +24,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "look at confirmations that a lost message left behind": {
+        "task": "payments.tasks.confirm",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "decide invoices whose time has come": {
         "task": "payments.tasks.decide_due",
         "schedule": 5.0,

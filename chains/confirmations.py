@@ -29,6 +29,10 @@ def of(transfer: Transfer, network: Network) -> int:
 
     Counted against our cursor, not against the node's tip: a block that nobody has read confirms nothing.
     """
-    if transfer.state != TransferState.MINED or transfer.block_height is None or network.cursor_height is None:
+    if (
+        transfer.state != TransferState.MINED
+        or transfer.block_height is None
+        or network.cursor_height is None
+    ):
         return 0
     return max(0, network.cursor_height - transfer.block_height + 1)

@@ -143,7 +143,9 @@ def normalise_evm(text: str) -> str:
     key = _bare_key(_clean(text))
     parsed = _parse_extended(key.extended)
     if _VERSIONS[parsed.version][1]:
-        raise KeyRefused("This is a Bitcoin key (ypub, zpub). Paste the extended public key (xpub) of an Ethereum account.")
+        raise KeyRefused(
+            "This is a Bitcoin key (ypub, zpub). Paste the extended public key (xpub) of an Ethereum account."
+        )
     if not key.steps and not _ends_with_star(text):
         key = _Key("", key.extended, () if parsed.depth >= 4 else (0,))
     return str(_Key("", parsed.to_base58(version=NETWORKS["main"]["xpub"]), key.steps))
@@ -183,7 +185,9 @@ def _read_descriptor(text: str) -> _Descriptor:
     body = re.sub(r"(?<=[0-9])['H](?=[/\]])", "h", body)
     body = re.sub(r"\[[0-9A-Fa-f]{8}", lambda match: match.group().lower(), body)
     if "*h" in body or "*'" in body:
-        raise KeyRefused("This descriptor ends with a hardened step, which only the private key can derive. Use /*.")
+        raise KeyRefused(
+            "This descriptor ends with a hardened step, which only the private key can derive. Use /*."
+        )
     single = _SINGLE.fullmatch(body)
     if single:
         shape = single.group(1) or "sh(wpkh)"
@@ -200,7 +204,9 @@ def _read_descriptor(text: str) -> _Descriptor:
 def _without_checksum(text: str) -> str:
     body, separator, given = text.partition("#")
     if separator and (len(given) != _CHECKSUM_LENGTH or given != _checksum(body)):
-        raise KeyRefused("The descriptor's checksum (after #) does not fit: a character is wrong or missing. Copy it again.")
+        raise KeyRefused(
+            "The descriptor's checksum (after #) does not fit: a character is wrong or missing. Copy it again."
+        )
     return body
 
 
@@ -215,7 +221,9 @@ def _read_multisig(match: re.Match[str]) -> _Descriptor:
     threshold = int(match.group(2))
     keys = tuple(_split_key(part) for part in match.group(3)[1:].split(","))
     if not 1 <= threshold <= len(keys) <= MULTISIG_KEYS_MAX:
-        raise KeyRefused(f"A multi-signature wallet needs 1 to {MULTISIG_KEYS_MAX} keys and no more signatures than keys.")
+        raise KeyRefused(
+            f"A multi-signature wallet needs 1 to {MULTISIG_KEYS_MAX} keys and no more signatures than keys."
+        )
     return _Descriptor("sh(wsh(sortedmulti))" if match.group(1) else "wsh(sortedmulti)", threshold, keys)
 
 
@@ -247,7 +255,9 @@ def _read_bare_bitcoin_key(text: str) -> _Descriptor:
     key = _bare_key(text)
     shape = _VERSIONS[_parse_extended(key.extended).version][1] or _shape_by_origin(key.origin)
     if "sortedmulti" in shape:
-        raise KeyRefused("This key belongs to a multi-signature wallet. Paste the wallet's whole output descriptor.")
+        raise KeyRefused(
+            "This key belongs to a multi-signature wallet. Paste the wallet's whole output descriptor."
+        )
     if not key.steps and not _ends_with_star(text):
         key = _Key(key.origin, key.extended, (0,))
     return _Descriptor(shape, 1, (key,))
@@ -268,16 +278,23 @@ def _parse_extended(text: str) -> HDKey:
     try:
         key = HDKey.parse(base58.decode_check(text))
     except (ValueError, IndexError, EmbitError):
-        raise KeyRefused("This extended public key is damaged: a character is wrong or missing. Copy it again.") from None
+        raise KeyRefused(
+            "This extended public key is damaged: a character is wrong or missing. Copy it again."
+        ) from None
     if key.is_private or key.version not in _VERSIONS:
-        raise KeyRefused("This is not an extended public key of a known kind (xpub, ypub, zpub, tpub, upub, vpub).")
+        raise KeyRefused(
+            "This is not an extended public key of a known kind (xpub, ypub, zpub, tpub, upub, vpub)."
+        )
     return key
 
 
 def _normal_descriptor(descriptor: _Descriptor, chain: str) -> _Descriptor:
     if chain not in BITCOIN_CHAINS:
         raise ValueError(f"unknown Bitcoin chain: {chain!r}")
-    keys = tuple(_Key(key.origin, _plain_key(key.extended, descriptor.shape, chain), key.steps) for key in descriptor.keys)
+    keys = tuple(
+        _Key(key.origin, _plain_key(key.extended, descriptor.shape, chain), key.steps)
+        for key in descriptor.keys
+    )
     if len({(key.extended, key.steps) for key in keys}) != len(keys):
         raise KeyRefused("The same key stands twice in this multi-signature descriptor.")
     return _Descriptor(descriptor.shape, descriptor.threshold, keys)
@@ -289,9 +306,13 @@ def _plain_key(text: str, shape: str, chain: str) -> str:
     on_main, promised = _VERSIONS[key.version]
     if on_main != (chain == "main"):
         offered = "Bitcoin's main network" if on_main else "a Bitcoin test network"
-        raise KeyRefused(f"This key is for {offered}, and this network is another. Nothing sent here could be found.")
+        raise KeyRefused(
+            f"This key is for {offered}, and this network is another. Nothing sent here could be found."
+        )
     if promised not in {"", shape}:
-        raise KeyRefused(f"The key's prefix is for {promised} addresses, but the descriptor makes {shape} addresses.")
+        raise KeyRefused(
+            f"The key's prefix is for {promised} addresses, but the descriptor makes {shape} addresses."
+        )
     return str(key.to_base58(version=NETWORKS["main" if on_main else "test"]["xpub"]))
 
 

@@ -53,7 +53,11 @@ class Network(models.Model):
         ordering: ClassVar = ["slug"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(kind="bitcoin", chain_id__isnull=True, bitcoin_chain__in=["main", "test", "signet", "regtest"])
+                condition=Q(
+                    kind="bitcoin",
+                    chain_id__isnull=True,
+                    bitcoin_chain__in=["main", "test", "signet", "regtest"],
+                )
                 | Q(kind="evm", chain_id__isnull=False, bitcoin_chain=""),
                 name="network_is_bitcoin_or_evm",
             ),
@@ -161,7 +165,9 @@ class DepositAddress(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "key"], name="address_given_out_once"),
             models.UniqueConstraint(fields=["wallet", "derivation_index"], name="derivation_index_used_once"),
-            models.UniqueConstraint(fields=["network", "purpose"], name="one_address_per_network_and_purpose"),
+            models.UniqueConstraint(
+                fields=["network", "purpose"], name="one_address_per_network_and_purpose"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -82,7 +82,10 @@ class JsonRpcNode:
         if not calls:
             return []
         body = orjson.dumps(
-            [{"jsonrpc": "2.0", "id": n, "method": method, "params": params} for n, (method, params) in enumerate(calls)]
+            [
+                {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
+                for n, (method, params) in enumerate(calls)
+            ]
         )
         return _results(self._post(body), len(calls), self.name)
 

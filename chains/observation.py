@@ -73,17 +73,22 @@ class Unmined:
 class Reading:
     """All that one step read, to be written in one database transaction.
 
-    ``fork_height`` set: our blocks above it are not in the node's chain any more. ``complete``: everything the node knew
-    when it was first asked is in here or in the database already. ``gone`` maps a txid to the reason.
+    ``fork`` set: our blocks above it are not in the node's chain any more. ``complete``: everything the node knew when it
+    was first asked is in here or in the database already. ``gone`` maps a txid to the reason.
     """
 
     tip: Position
-    fork_height: int | None = None
+    fork: Position | None = None
     blocks: Sequence[FoundBlock] = ()
     unmined: Sequence[FoundTransfer] = ()
     gone: dict[bytes, str] = field(default_factory=dict)
     complete: bool = False
     behind_reason: str = ""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything but the time of the observation has to be written."""
+        return bool(self.fork or self.blocks or self.unmined or self.gone)
 
 
 # The given keys that are deposit addresses of the network: one indexed query, in no database transaction.

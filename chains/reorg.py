@@ -51,4 +51,6 @@ def _doubling_probes(count: int) -> list[int]:
 
 def _agreeing(kept: Sequence[tuple[int, bytes]], positions: Sequence[int], hashes_at: HashesAt) -> list[int]:
     answers = hashes_at([kept[position][0] for position in positions])
-    return [position for position, answer in zip(positions, answers, strict=True) if answer == kept[position][1]]
+    return [
+        position for position, answer in zip(positions, answers, strict=True) if answer == kept[position][1]
+    ]

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from django.db import transaction
 
-from chains.derivation import Derived, KeyRefused, derive_bitcoin, derive_evm, normalise_bitcoin, normalise_evm
+from chains.derivation import (
+    Derived,
+    KeyRefused,
+    derive_bitcoin,
+    derive_evm,
+    normalise_bitcoin,
+    normalise_evm,
+)
 from chains.models import Network, NetworkKind, Wallet
 
 PREVIEW_COUNT = 3
@@ -54,8 +61,12 @@ def import_wallet(*, network: Network, label: str, owner: str, public_key: str, 
         Network.objects.select_for_update(no_key=True).get(pk=network.pk)
         known = Wallet.objects.filter(network=network, public_key=normal).first()
         if known and known.owner != owner:
-            raise KeyRefused("This key cannot be used here. Make a new account in your wallet and paste its key.")
-        Wallet.objects.filter(network=network, owner=owner, active=True).exclude(public_key=normal).update(active=False)
+            raise KeyRefused(
+                "This key cannot be used here. Make a new account in your wallet and paste its key."
+            )
+        Wallet.objects.filter(network=network, owner=owner, active=True).exclude(public_key=normal).update(
+            active=False
+        )
         if known:
             known.label, known.active = label, True
             known.save(update_fields=["label", "active"])

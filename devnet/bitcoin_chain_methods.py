@@ -8,6 +8,7 @@ import orjson
 
 from devnet.bitcoin_block import REGTEST_BITS, REGTEST_TARGET, Coin, RegtestBlock
 from devnet.bitcoin_script import (
+    PAY_TO_ANCHOR,
     AddressError,
     address_of_script,
     assembly,
@@ -22,7 +23,8 @@ from devnet.kernel_chain import GENESIS, KernelChain
 from devnet.mempool import Mempool
 
 INVALID_ADDRESS_OR_KEY = -5
-DIFFICULTY = 0xFFFF * 2.0 ** (8 * (0x1D - 3)) / REGTEST_TARGET
+#: Sixteen digits, as Core prints it; the shortest exact form would have one more.
+DIFFICULTY = orjson.Fragment(f"{0xFFFF / (REGTEST_BITS & 0xFFFFFF) / 256**3:.16g}".encode())
 WARNINGS = ["This is a development node for regtest, not Bitcoin Core"]
 
 
@@ -105,7 +107,7 @@ class ChainMethods:
             "difficulty": DIFFICULTY,
             "time": tip.time,
             "mediantime": tip.median_time,
-            "verificationprogress": 1.0,
+            "verificationprogress": 1,
             "initialblockdownload": False,
             "chainwork": f"{tip.work:064x}",
             "size_on_disk": sum(len(block.raw) for block in self._chain.blocks.values()),
@@ -125,7 +127,7 @@ class ChainMethods:
         return self._chain.active[height]
 
     def getblockheader(self, blockhash: str, verbose: bool = True) -> str | dict[str, Any]:
-        block = self._block(blockhash)
+        block = self._block(blockhash, name="hash")
         return self._header_json(block) if verbose else block.raw[:80].hex()
 
     def getblock(self, blockhash: str, verbosity: int | bool = 1) -> str | dict[str, Any]:
@@ -158,6 +160,8 @@ class ChainMethods:
 
     def gettxout(self, txid: str, n: int, include_mempool: bool = True) -> dict[str, Any] | None:
         outpoint = OutPoint(checked_hash(txid, "txid"), n)
+        if n < 0:
+            raise RpcError(MISC_ERROR, "JSON integer out of range")
         if include_mempool and outpoint in self._pool.spenders:
             return None
         coin = self._pool.coin(outpoint) if include_mempool else self._chain.coins.get(outpoint)
@@ -202,15 +206,15 @@ class ChainMethods:
         is_witness = script[0] == 0 or 0x51 <= script[0] <= 0x60
         described = {"isvalid": True, "address": address_of_script(script), "scriptPubKey": script.hex()}
         described |= {"isscript": script[:1] == b"\xa9" or script[:2] == b"\x00\x20", "iswitness": is_witness}
-        if is_witness:
+        if is_witness and script != PAY_TO_ANCHOR:
             described |= {
                 "witness_version": script[0] and script[0] - 0x50,
                 "witness_program": script[2:].hex(),
             }
         return described
 
-    def _block(self, blockhash: str) -> RegtestBlock:
-        block = self._chain.blocks.get(checked_hash(blockhash, "blockhash"))
+    def _block(self, blockhash: str, *, name: str = "blockhash") -> RegtestBlock:
+        block = self._chain.blocks.get(checked_hash(blockhash, name))
         if block is None:
             raise RpcError(INVALID_ADDRESS_OR_KEY, "Block not found")
         return block

@@ -128,8 +128,6 @@ class BitcoinTransaction:
         inputs = tuple(
             TransactionInput(*bare, witness) for bare, witness in zip(bare_inputs, witnesses, strict=True)
         )
-        if not inputs:
-            raise ValueError("a transaction has at least one input")
         return cls(version, inputs, outputs, locktime, reader.payload[start : reader.offset])
 
     @cached_property

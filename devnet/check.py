@@ -56,9 +56,16 @@ def run(name: str) -> Outcome:
     """Run one check and print its outcome."""
     started_at = time.monotonic()
     completed = subprocess.run(
-        CHECKS[name], cwd=ROOT, env=os.environ | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        CHECKS[name],
+        cwd=ROOT,
+        env=os.environ | SETTINGS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    outcome = Outcome(name, completed.returncode == 0, completed.stdout.strip(), time.monotonic() - started_at)
+    outcome = Outcome(
+        name, completed.returncode == 0, completed.stdout.strip(), time.monotonic() - started_at
+    )
     print(f"{'ok    ' if outcome.passed else 'FAILED'} {name} ({outcome.seconds:.1f} s)", flush=True)
     if not outcome.passed:
         print(outcome.output, flush=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import httpx
 
@@ -126,7 +126,7 @@ class Gateway:
         )
         return description
 
-    def watch(self) -> None:
+    def watch(self) -> NoReturn:
         """Restart what dies, until an exception (KeyboardInterrupt) ends it."""
         self._supervisor.watch()
 

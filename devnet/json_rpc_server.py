@@ -114,16 +114,18 @@ class Dispatcher:
             if len(params) > len(parameters):
                 raise RpcError(MISC_ERROR, f"{name} {' '.join(parameters)}: too many arguments")
             params = dict(zip(parameters, params, strict=False))
-        given = {key: value for key, value in params.items() if value is not None}
-        for key, value in given.items():
+        for key, value in params.items():
             if key not in parameters:
                 raise RpcError(INVALID_PARAMETER, f"Unknown named parameter {key}")
-            _check_type(key, list(parameters).index(key) + 1, parameters[key].annotation, value)
-        if any(
-            item.default is inspect.Parameter.empty and key not in given for key, item in parameters.items()
-        ):
+            if value is not None or _is_required(parameters[key]):
+                _check_type(key, list(parameters).index(key) + 1, parameters[key].annotation, value)
+        if any(_is_required(parameter) and key not in params for key, parameter in parameters.items()):
             raise RpcError(MISC_ERROR, f"{name} {' '.join(parameters)}: an argument is missing")
-        return given
+        return {key: value for key, value in params.items() if value is not None}
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty
 
 
 def _check_type(name: str, position: int, annotation: Any, value: object) -> None:

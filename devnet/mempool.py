@@ -15,6 +15,7 @@ from devnet.kernel_chain import ChainChange, KernelChain
 from devnet.relay_policy import (
     InputsMissingError,
     PoolRejectionError,
+    check_fee,
     check_shape,
     check_standard,
     fee_for_size_sat,
@@ -83,10 +84,7 @@ class Mempool:
         coins = self._coins_spent(transaction)
         self._check_relative_locks(transaction, coins)
         fee_sat = self._fee_sat(transaction, coins)
-        if fee_sat < fee_for_size_sat(transaction.vsize):
-            raise PoolRejectionError(
-                "min relay fee not met", f"{fee_sat} < {fee_for_size_sat(transaction.vsize)}"
-            )
+        check_fee(transaction, fee_sat)
         replaced = self._check_replacement(transaction, fee_sat)
         self._check_cluster(transaction, replaced)
         verify_scripts(transaction, coins)

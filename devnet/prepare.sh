@@ -2,6 +2,7 @@
 # Installs what the Makefile's targets need, into this folder alone.
 #   devnet/prepare.sh python STAMP   creates .venv and installs requirements-dev.txt into it
 #   devnet/prepare.sh node STAMP     installs the two development packages of package-lock.json
+#   devnet/prepare.sh which-python   prints the Python to use
 # STAMP is the file that says "done"; the Makefile names it after the hash of the lists, so a changed list installs again.
 set -eu
 
@@ -60,5 +61,6 @@ cd "$(dirname "$0")/.."
 case "${1:-}" in
 python) prepare_python "$2" ;;
 node) prepare_node "$2" ;;
-*) fail 'usage: devnet/prepare.sh python|node STAMP' ;;
+which-python) find_python ;;
+*) fail 'usage: devnet/prepare.sh python|node STAMP, or which-python' ;;
 esac

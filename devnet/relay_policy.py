@@ -10,13 +10,15 @@ from pbk.script import PrecomputedTransactionData
 
 from devnet.bitcoin_block import Coin
 from devnet.bitcoin_script import dust_threshold_sat, script_type
-from devnet.bitcoin_transaction import BitcoinTransaction
+from devnet.bitcoin_transaction import BitcoinTransaction, TransactionOutput
 
 MIN_RELAY_FEE_SAT_PER_KVB = 100
 MAX_MONEY_SAT = 21_000_000 * 100_000_000
 MAX_STANDARD_WEIGHT = 400_000
 MAX_STANDARD_VERSION = 3
 MIN_STRIPPED_SIZE = 65
+#: One is let through to the check of the fee, which only lets it pass with none.
+MAX_DUST_OUTPUTS = 1
 SCRIPT_FLAGS = pbk.ScriptVerificationFlags(sum(pbk.ScriptVerificationFlags))
 
 
@@ -46,6 +48,8 @@ def format_money(amount_sat: int) -> str:
 
 def check_shape(transaction: BitcoinTransaction) -> None:
     """The rules that need nothing but the transaction. Raises PoolRejectionError."""
+    if not transaction.inputs:
+        raise PoolRejectionError("bad-txns-vin-empty")
     if not transaction.outputs:
         raise PoolRejectionError("bad-txns-vout-empty")
     for output in transaction.outputs:
@@ -71,10 +75,24 @@ def check_standard(transaction: BitcoinTransaction) -> None:
     for output in transaction.outputs:
         if script_type(output.script_pubkey) == "nonstandard":
             raise PoolRejectionError("scriptpubkey")
-        if output.amount_sat < dust_threshold_sat(output.script_pubkey):
-            raise PoolRejectionError("dust")
+    if len(_dust(transaction)) > MAX_DUST_OUTPUTS:
+        raise PoolRejectionError("dust")
     if len(transaction.stripped) < MIN_STRIPPED_SIZE:
         raise PoolRejectionError("tx-size-small")
+
+
+def check_fee(transaction: BitcoinTransaction, fee_sat: int) -> None:
+    """The relay policy on fees. Raises PoolRejectionError."""
+    if fee_sat and _dust(transaction):
+        raise PoolRejectionError("dust", "tx with dust output must be 0-fee")
+    if fee_sat < fee_for_size_sat(transaction.vsize):
+        raise PoolRejectionError(
+            "min relay fee not met", f"{fee_sat} < {fee_for_size_sat(transaction.vsize)}"
+        )
+
+
+def _dust(transaction: BitcoinTransaction) -> list[TransactionOutput]:
+    return [item for item in transaction.outputs if item.amount_sat < dust_threshold_sat(item.script_pubkey)]
 
 
 def verify_scripts(transaction: BitcoinTransaction, coins: list[Coin]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import psycopg
@@ -106,7 +107,7 @@ class Supervisor:
                 raise StartFailed(f"not ready in {seconds:.0f} s: {names}{_log_hint(waiting[0])}")
             time.sleep(POLL_SECONDS)
 
-    def watch(self) -> None:
+    def watch(self) -> NoReturn:
         """Restart what dies, and say so, until an exception (KeyboardInterrupt) ends it."""
         next_health = time.monotonic() + HEALTH_SECONDS
         while True:

@@ -46,5 +46,7 @@ def current() -> Installation:
         ImproperlyConfigured: nothing was.
     """
     if not _provided:
-        raise ImproperlyConfigured("merchants.installation.provide was not called: is the payments app installed?")
+        raise ImproperlyConfigured(
+            "merchants.installation.provide was not called: is the payments app installed?"
+        )
     return _provided[0]

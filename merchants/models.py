@@ -65,7 +65,9 @@ class Merchant(models.Model):
 
     id = models.CharField(primary_key=True, max_length=32, default=new_public_id, editable=False)
     legal_name = models.CharField(_("legal name"), max_length=200)
-    legal_form = models.CharField(_("legal form"), max_length=16, choices=LegalForm, default=LegalForm.COMPANY)
+    legal_form = models.CharField(
+        _("legal form"), max_length=16, choices=LegalForm, default=LegalForm.COMPANY
+    )
     business_id = models.CharField(_("БИН or ИИН"), max_length=12, unique=True)
     address = models.CharField(_("address in Alatau"), max_length=300)
     activity = models.CharField(_("what the business sells"), max_length=200)
@@ -73,7 +75,9 @@ class Merchant(models.Model):
     contact_phone = models.CharField(_("phone"), max_length=20)
     iban = models.CharField(_("bank account (IBAN)"), max_length=20)
     bank_bic = models.CharField(_("bank's BIC"), max_length=11)
-    status = models.CharField(max_length=16, choices=MerchantStatus, default=MerchantStatus.APPLIED, editable=False)
+    status = models.CharField(
+        max_length=16, choices=MerchantStatus, default=MerchantStatus.APPLIED, editable=False
+    )
     decision_reason = models.CharField(max_length=300, blank=True, editable=False)
     decided_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
@@ -94,7 +98,8 @@ class Merchant(models.Model):
                 condition=models.Q(iban__regex=r"^KZ\d{5}[A-Z0-9]{13}$"), name="merchant_iban_of_kazakhstan"
             ),
             models.CheckConstraint(
-                condition=models.Q(status="Applied") | models.Q(decided_at__isnull=False, decided_by__isnull=False),
+                condition=models.Q(status="Applied")
+                | models.Q(decided_at__isnull=False, decided_by__isnull=False),
                 name="merchant_decision_has_author",
             ),
         ]
@@ -186,13 +191,15 @@ class Store(models.Model):
         ordering: ClassVar = ["name", "id"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(invoice_minutes__gte=1, invoice_minutes__lte=1440), name="store_invoice_minutes_range"
+                condition=models.Q(invoice_minutes__gte=1, invoice_minutes__lte=1440),
+                name="store_invoice_minutes_range",
             ),
             models.CheckConstraint(
                 condition=models.Q(monitoring_minutes__lte=43200), name="store_monitoring_minutes_range"
             ),
             models.CheckConstraint(
-                condition=models.Q(tolerance_basis_points__lte=1000), name="store_tolerance_at_most_ten_per_cent"
+                condition=models.Q(tolerance_basis_points__lte=1000),
+                name="store_tolerance_at_most_ten_per_cent",
             ),
         ]
 
@@ -275,7 +282,9 @@ class WebhookDelivery(models.Model):
     event_key = models.CharField(max_length=120)
     invoice_id = models.CharField(max_length=32, blank=True, db_index=True)
     body = models.BinaryField()
-    original = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="redeliveries")
+    original = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="redeliveries"
+    )
     status = models.CharField(max_length=16, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
@@ -288,7 +297,9 @@ class WebhookDelivery(models.Model):
         ordering: ClassVar = ["-created_at"]
         verbose_name_plural = "webhook deliveries"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["webhook", "event_key"], name="one_delivery_per_event_and_webhook"),
+            models.UniqueConstraint(
+                fields=["webhook", "event_key"], name="one_delivery_per_event_and_webhook"
+            ),
             models.CheckConstraint(
                 condition=models.Q(status="Pending", next_attempt_at__isnull=False)
                 | (~models.Q(status="Pending") & models.Q(next_attempt_at__isnull=True)),
@@ -296,7 +307,9 @@ class WebhookDelivery(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["next_attempt_at"], name="delivery_queue", condition=models.Q(status="Pending"))
+            models.Index(
+                fields=["next_attempt_at"], name="delivery_queue", condition=models.Q(status="Pending")
+            )
         ]
 
     def __str__(self) -> str:

@@ -151,5 +151,10 @@ def decide(merchant: Merchant, move_name: str, *, admin: User, reason: str, now:
 
 def _record(merchant: Merchant, *, from_status: str, actor: User, reason: str, now: datetime) -> None:
     MerchantEvent.objects.create(
-        merchant=merchant, at=now, actor=actor, from_status=from_status, to_status=merchant.status, reason=reason
+        merchant=merchant,
+        at=now,
+        actor=actor,
+        from_status=from_status,
+        to_status=merchant.status,
+        reason=reason,
     )

@@ -79,5 +79,7 @@ def stores_of(user: User) -> QuerySet[Store]:
 
 def merchants_where(user: User, action: Action) -> list[Merchant]:
     """The merchants at which the person may do ``action``, the oldest first."""
-    memberships = Membership.objects.filter(user=user).select_related("merchant").order_by("merchant__created_at")
+    memberships = (
+        Membership.objects.filter(user=user).select_related("merchant").order_by("merchant__created_at")
+    )
     return [membership.merchant for membership in memberships if can(membership.role, action)]

@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 
 
-def confirm(network_slug: str, *, now: datetime) -> int:
-    """Apply every invoice with a payment on ``network_slug`` that still waits for confirmations; returns how many."""
-    waiting = (
-        Payment.objects.filter(status=PaymentStatus.PROCESSING, transfer__network_id=network_slug)
-        .order_by("invoice_id")
-        .values_list("invoice_id", flat=True)
-        .distinct()
-    )
-    return _apply(list(waiting), now=now)
+def confirm(network_slug: str | None, *, now: datetime) -> int:
+    """Apply every invoice with a payment that still waits for confirmations, on one network or (None) on all.
+
+    Returns how many invoices were looked at.
+    """
+    waiting = Payment.objects.filter(status=PaymentStatus.PROCESSING)
+    if network_slug is not None:
+        waiting = waiting.filter(transfer__network_id=network_slug)
+    return _apply(list(waiting.order_by("invoice_id").values_list("invoice_id", flat=True).distinct()), now=now)
 
 
 def decide_due(*, now: datetime) -> int:

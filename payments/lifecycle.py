@@ -190,13 +190,15 @@ def _bookings(amount_tiyn: int, payments: Sequence[PaymentFact], *, settled: boo
         value_tiyn = next(values)
         credited_tiyn = min(value_tiyn, open_tiyn) if settled else 0
         open_tiyn -= credited_tiyn
-        bookings.append(_booking(payment.amount_minor, value_tiyn, credited_tiyn))
+        bookings.append(_booking(payment, value_tiyn, credited_tiyn, amount_tiyn))
     return tuple(bookings)
 
 
-def _booking(amount_minor: int, value_tiyn: int, credited_tiyn: int) -> Booking:
-    if credited_tiyn == 0:
+def _booking(payment: PaymentFact, value_tiyn: int, credited_tiyn: int, amount_tiyn: int) -> Booking:
+    if credited_tiyn == 0 or payment.quoted_minor is None:
         return HELD
-    # Of an excess the resident is owed the whole units left: what pays the invoice rounds up by less than one unit.
-    credited_minor = divide_up(Fraction(amount_minor * credited_tiyn, value_tiyn), 1)
+    credited_minor = payment.amount_minor
+    if credited_tiyn < value_tiyn:
+        # At the quote's rate, rounded up by less than one unit; the whole units beyond it are owed to the resident.
+        credited_minor = min(credited_minor, divide_up(credited_tiyn * payment.quoted_minor, amount_tiyn))
     return Booking(stands=True, credited_minor=credited_minor, credited_tiyn=credited_tiyn)

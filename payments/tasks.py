@@ -15,8 +15,8 @@ def match() -> int:
 
 
 @app.task(name="payments.tasks.confirm")
-def confirm(network_slug: str) -> int:
-    """Look again at the payments that wait for confirmations on one network."""
+def confirm(network_slug: str | None = None) -> int:
+    """Look again at the payments that wait for confirmations, on one network or on all."""
     return deadlines.confirm(network_slug, now=timezone.now())
 
 

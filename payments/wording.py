@@ -22,3 +22,18 @@ def phase_words() -> dict[str, str]:
 def say(phase: str, *, confirmations: int = 0, required: int = 0) -> str:
     """The sentence for ``phase`` with its numbers filled in."""
     return phase_words()[phase].replace("{n}", str(confirmations)).replace("{m}", str(required))
+
+
+def event_sentences() -> dict[str, str]:
+    """What each event of an invoice's history means, in the language that is active now."""
+    return {
+        "InvoiceCreated": _("Made"),
+        "InvoiceReceivedPayment": _("A payment was seen"),
+        "InvoiceProcessing": _("Paid in full, being confirmed"),
+        "InvoicePaymentSettled": _("A payment was confirmed"),
+        "InvoiceSettled": _("Settled"),
+        "InvoiceExpired": _("Expired"),
+        "InvoiceExpiredPaidPartial": _("Expired, paid in part"),
+        "InvoicePaidAfterExpiration": _("Paid after it expired"),
+        "InvoiceInvalid": _("Became invalid"),
+    }

@@ -29,6 +29,8 @@ from tests.foreign_server import ForeignServer  # noqa: E402
 if TYPE_CHECKING:
     from devnet.anvil import AnvilProcess
     from devnet.bitcoin_node import BitcoinNodeProcess
+    from merchants.models import Merchant
+    from tests.world import World
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,3 +105,17 @@ def program_environment(transactional_db: None) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "REDIS_URL": harness.redis.url,
     }
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """A small city: an approved merchant, its store, two networks, fresh prices. See ``tests.world``."""
+    from tests.world import build
+
+    return build()
+
+
+@pytest.fixture
+def merchant(world: World) -> Merchant:
+    """The small city's merchant."""
+    return world.merchant

@@ -190,9 +190,9 @@ def _binary(name: str) -> Path:
 
 def _run_initdb(data_dir: Path, password_file: Path) -> None:
     command = [
-        _binary("initdb"),
+        str(_binary("initdb")),
         "-D",
-        data_dir,
+        str(data_dir),
         f"--username={USER}",
         f"--pwfile={password_file}",
         *_INITDB_OPTIONS,

@@ -69,7 +69,8 @@ class BitcoinReader:
             return []
         self._block_bytes = max(1, max(map(len, raws)))
         parsed = [
-            read_block(raw, expected_hash=bytes.fromhex(asked)) for raw, asked in zip(raws, hashes, strict=True)
+            read_block(raw, expected_hash=bytes.fromhex(asked))
+            for raw, asked in zip(raws, hashes, strict=True)
         ]
         ours = watched({script for block in parsed for script in block.scripts})
         return [
@@ -97,7 +98,9 @@ class BitcoinReader:
             return {}
         answers = self._rpc.raw_transactions(missing)
         return {
-            bytes.fromhex(txid): GONE_REASON for txid, raw in zip(missing, answers, strict=True) if raw is None
+            bytes.fromhex(txid): GONE_REASON
+            for txid, raw in zip(missing, answers, strict=True)
+            if raw is None
         }
 
     def accept(self) -> None:
@@ -137,5 +140,3 @@ def _confirmed(outputs: Sequence[Output]) -> list[FoundTransfer]:
     return [
         FoundTransfer(output.txid, output.index, output.script, None, output.amount_sat) for output in paying
     ]
-
-

@@ -63,7 +63,9 @@ class BitcoinRpc:
 
     def block_hashes(self, heights: Sequence[int]) -> list[str | None]:
         """Hashes at ``heights``; None above the tip."""
-        return _absent_as_none(self._node.batch([("getblockhash", [height]) for height in heights]), _OUT_OF_RANGE)
+        return _absent_as_none(
+            self._node.batch([("getblockhash", [height]) for height in heights]), _OUT_OF_RANGE
+        )
 
     def raw_headers(self, hashes: Sequence[str]) -> list[bytes]:
         """80-byte headers."""
@@ -75,7 +77,9 @@ class BitcoinRpc:
 
     def raw_transactions(self, txids: Sequence[str]) -> list[bytes | None]:
         """Raw transactions of the mempool; None for one that is not there (any more)."""
-        results = _absent_as_none(self._node.batch([("getrawtransaction", [txid]) for txid in txids]), _NOT_FOUND)
+        results = _absent_as_none(
+            self._node.batch([("getrawtransaction", [txid]) for txid in txids]), _NOT_FOUND
+        )
         return [None if result is None else bytes.fromhex(result) for result in results]
 
     def _all(self, calls: list[tuple[str, list[Any]]]) -> list[bytes]:
@@ -85,6 +89,8 @@ class BitcoinRpc:
 
 
 def _absent_as_none(results: list[Any], absent_code: int) -> list[Any]:
-    known = [None if isinstance(result, NodeError) and result.code == absent_code else result for result in results]
+    known = [
+        None if isinstance(result, NodeError) and result.code == absent_code else result for result in results
+    ]
     raise_first_error(known)
     return known

@@ -19,5 +19,6 @@ def checksum_address(address: bytes) -> str:
     text = address.hex()
     digest = keccak(text.encode()).hex()
     return "0x" + "".join(
-        letter.upper() if int(nibble, 16) >= 8 else letter for letter, nibble in zip(text, digest, strict=False)
+        letter.upper() if int(nibble, 16) >= 8 else letter
+        for letter, nibble in zip(text, digest, strict=False)
     )

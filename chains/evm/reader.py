@@ -51,7 +51,9 @@ class EvmReader:
             ("eth_syncing", []),
             *self._pending.calls(),
         ]
-        check_anchor = self._identified_at is None or time.monotonic() - self._identified_at > IDENTITY_SECONDS
+        check_anchor = (
+            self._identified_at is None or time.monotonic() - self._identified_at > IDENTITY_SECONDS
+        )
         if check_anchor:
             calls.append(("eth_getBlockByNumber", [hex(self._anchor.height), False]))
         results = self._ask(calls)
@@ -62,11 +64,14 @@ class EvmReader:
         tip = _position(self._known(results[1]), self.name)
         self._tip_height = tip.height
         syncing = results[2]
-        return Glance(tip, "the node is still synchronising" if syncing and not isinstance(syncing, NodeError) else "")
+        return Glance(
+            tip, "the node is still synchronising" if syncing and not isinstance(syncing, NodeError) else ""
+        )
 
     def hashes_at(self, heights: Sequence[int]) -> list[bytes | None]:
         return [
-            bytes.fromhex(block["hash"][2:]) if block else None for block in self._rpc.blocks(heights, full=False)
+            bytes.fromhex(block["hash"][2:]) if block else None
+            for block in self._rpc.blocks(heights, full=False)
         ]
 
     def headers(self, heights: Sequence[int]) -> list[BlockHeader]:
@@ -78,9 +83,13 @@ class EvmReader:
         by_block = self._transfers_by_block(linked, logs)
         ours = watched({key for transfers in by_block for key in keys(transfers)})
         hits = [[transfer for transfer in transfers if transfer.key in ours] for transfers in by_block]
-        failed = self._failed_coin_transfers([transfer for transfers in hits for transfer in transfers], linked)
+        failed = self._failed_coin_transfers(
+            [transfer for transfers in hits for transfer in transfers], linked
+        )
         return [
-            FoundBlock(self._header(block), [transfer for transfer in transfers if transfer.txid not in failed])
+            FoundBlock(
+                self._header(block), [transfer for transfer in transfers if transfer.txid not in failed]
+            )
             for block, transfers in zip(linked, hits, strict=True)
         ]
 
@@ -90,11 +99,14 @@ class EvmReader:
             transfer
             for transaction in transactions
             # One in a block that was read is told by the block; one in a later block has not been told yet.
-            if transaction.get("blockNumber") is None or number(transaction["blockNumber"], self.name) > scanned_height
+            if transaction.get("blockNumber") is None
+            or number(transaction["blockNumber"], self.name) > scanned_height
             for transfer in pending_transfers(transaction, self.contracts)
         ]
         ours = watched(keys(transfers))
-        return Unmined([transfer for transfer in transfers if transfer.key in ours], self._pending.all_fetched)
+        return Unmined(
+            [transfer for transfer in transfers if transfer.key in ours], self._pending.all_fetched
+        )
 
     def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, str]:
         if tip_changed:
@@ -166,7 +178,9 @@ class EvmReader:
         """The transfers of each block. Cuts ``blocks`` before the first whose logs are of another block at its height."""
         place = {block["hash"]: n for n, block in enumerate(blocks)}
         heights = {block["number"]: n for n, block in enumerate(blocks)}
-        transfers = [[found for tx in block["transactions"] if (found := coin_transfer(tx))] for block in blocks]
+        transfers = [
+            [found for tx in block["transactions"] if (found := coin_transfer(tx))] for block in blocks
+        ]
         end = len(blocks)
         for log in logs:
             if log["blockHash"] in place:
@@ -186,7 +200,9 @@ class EvmReader:
         txids = [hit.txid for hit in hits if hit.contract is None]
         hashes = {block["hash"] for block in blocks}
         failed = set()
-        for txid, receipt in zip(txids, self._rpc.receipts(["0x" + txid.hex() for txid in txids]), strict=True):
+        for txid, receipt in zip(
+            txids, self._rpc.receipts(["0x" + txid.hex() for txid in txids]), strict=True
+        ):
             if receipt is None or receipt["blockHash"] not in hashes:
                 raise NodeUnreachable(f"{self.name}: a receipt of a block just read is missing")
             if not _succeeded(receipt):

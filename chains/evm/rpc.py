@@ -28,7 +28,9 @@ class EvmRpc:
         raise_first_error(results)
         return results
 
-    def blocks_and_logs(self, first: int, last: int, log_filter: Json | None) -> tuple[list[Json | None], list[Json]]:
+    def blocks_and_logs(
+        self, first: int, last: int, log_filter: Json | None
+    ) -> tuple[list[Json | None], list[Json]]:
         """Full blocks ``first`` to ``last`` and the logs in them that pass ``log_filter`` (None: no logs are wanted).
 
         Raises:

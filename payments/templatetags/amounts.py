@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from alatau_pay.money import format_minor
 from chains.models import OnChainAsset
 from payments.amount_text import rate_text, tenge_text
+from payments.wording import event_sentences
 
 register = template.Library()
 
@@ -36,3 +37,9 @@ def units(amount_minor: int, asset: OnChainAsset) -> str:
 def clock(seconds: int) -> str:
     """Seconds as minutes and seconds: 899 → "14:59"."""
     return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+@register.filter
+def event_words(kind: str) -> str:
+    """What happened to an invoice, in words; an event without words of its own is shown by its name."""
+    return str(event_sentences().get(kind, kind))

@@ -78,17 +78,23 @@ class TestMempool:
     def test_a_child_knows_its_parent(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
         parent = wallet.sign([(wallet.address, 1_000_000)])
         wallet.broadcast(parent)
-        coin = [coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0]
+        coin = [
+            coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0
+        ]
         child = wallet.broadcast(wallet.sign([(SHOP, 500_000)], coins=coin))
         assert node.rpc("getmempoolentry", child)["depends"] == [parent.txid]
         assert node.rpc("getmempoolentry", child)["ancestorcount"] == 2
         assert node.rpc("getmempoolentry", parent.txid)["spentby"] == [child]
         assert node.rpc("getmempoolancestors", child) == [parent.txid]
         assert node.rpc("getmempooldescendants", parent.txid) == [child]
-        spent = node.rpc("gettxspendingprevout", [{"txid": parent.txid, "vout": 0}, {"txid": child, "vout": 0}])
+        spent = node.rpc(
+            "gettxspendingprevout", [{"txid": parent.txid, "vout": 0}, {"txid": child, "vout": 0}]
+        )
         assert spent == [{"txid": parent.txid, "vout": 0, "spendingtxid": child}, {"txid": child, "vout": 0}]
 
-    def test_the_sequence_number_moves_with_every_entry(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_the_sequence_number_moves_with_every_entry(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         before = node.rpc("getrawmempool", False, True)
         txid = wallet.pay(SHOP, 10_000)
         after = node.rpc("getrawmempool", False, True)
@@ -115,7 +121,11 @@ class TestMempool:
         signed = wallet.sign([(SHOP, 10_000)])
         verdict = node.rpc("testmempoolaccept", [signed.raw_hex])[0]
         assert set(verdict) == {"txid", "wtxid", "allowed", "vsize", "fees"}
-        assert (verdict["txid"], verdict["allowed"], verdict["vsize"]) == (signed.txid, True, raw(signed).vsize)
+        assert (verdict["txid"], verdict["allowed"], verdict["vsize"]) == (
+            signed.txid,
+            True,
+            raw(signed).vsize,
+        )
         assert verdict["fees"]["base"] == Decimal(signed.fee_sat) / 100_000_000
         assert verdict["fees"]["effective-includes"] == [raw(signed).wtxid]
         assert node.rpc("getrawmempool") == []
@@ -180,7 +190,9 @@ class TestRefusals:
     def test_an_immature_coinbase(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
         block = node.rpc("getblock", wallet.mine()[0], 2)
         coin = wallet.coins()[0]
-        young = type(coin)(type(coin.outpoint)(block["tx"][0]["txid"], 0), _satoshi(block["tx"][0]["vout"][0]["value"]))
+        young = type(coin)(
+            type(coin.outpoint)(block["tx"][0]["txid"], 0), _satoshi(block["tx"][0]["vout"][0]["value"])
+        )
         signed = wallet.sign([(SHOP, 10_000)], coins=[young])
         error = refusal(lambda: wallet.broadcast(signed))
         message = "bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 1"
@@ -194,9 +206,15 @@ class TestRefusals:
         assert error.message.startswith("bad-txns-in-belowout, value in (")
 
     def test_dust(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
-        assert refusal(lambda: wallet.pay(SHOP, 293)).message == "dust"
-        assert refusal(lambda: wallet.pay(OTHER, 329)).message == "dust"
+        for address, amount_sat in ((SHOP, 293), (OTHER, 329)):
+            error = refusal(lambda address=address, amount_sat=amount_sat: wallet.pay(address, amount_sat))
+            assert (error.code, error.message) == (-26, "dust, tx with dust output must be 0-fee")
+        assert refusal(lambda: wallet.pay_many([(SHOP, 293), (OTHER, 329)])).message == "dust"
         assert wallet.pay_many([(SHOP, 294), (OTHER, 330), ("mh5CE8Nbj38iND267s4XnvhSmhDW7yWc6Q", 546)])
+
+    def test_nothing_in_and_nothing_out(self, node: NodeProcess) -> None:
+        error = refusal(lambda: node.rpc("sendrawtransaction", "02000000000000000000"))
+        assert (error.code, error.message) == (-26, "bad-txns-vin-empty")
 
     def test_no_fee(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
         coin = wallet.coins()[0]
@@ -212,7 +230,7 @@ class TestRefusals:
         assert (error.code, error.message) == (-25, message)
         assert node.rpc("testmempoolaccept", [signed.raw_hex])[0]["reject-reason"] == "max-fee-exceeded"
 
-    @pytest.mark.parametrize("garbage", ["", "00", "zz", "02000000000000000000"])
+    @pytest.mark.parametrize("garbage", ["", "00", "zz", "0200000001"])
     def test_garbage(self, node: NodeProcess, garbage: str) -> None:
         error = refusal(lambda: node.rpc("sendrawtransaction", garbage))
         message = "TX decode failed. Make sure the tx has at least one input."
@@ -220,7 +238,9 @@ class TestRefusals:
 
 
 class TestReplacement:
-    def test_a_higher_fee_replaces_and_the_old_one_is_gone(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_higher_fee_replaces_and_the_old_one_is_gone(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         old = wallet.pay(SHOP, 30_000)
         new = wallet.bump(old, fee_rate=20)
         assert node.rpc("getrawmempool") == [new]
@@ -239,14 +259,18 @@ class TestReplacement:
     def test_children_go_with_their_parent(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
         parent = wallet.sign([(wallet.address, 1_000_000)])
         wallet.broadcast(parent)
-        coin = [coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0]
+        coin = [
+            coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0
+        ]
         child = wallet.broadcast(wallet.sign([(SHOP, 500_000)], coins=coin))
         rival = wallet.sign([(wallet.address, 900_000)], coins=parent.coins, fee_rate=50)
         wallet.broadcast(rival)
         assert node.rpc("getrawmempool") == [rival.txid]
         assert refusal(lambda: node.rpc("getmempoolentry", child)).code == -5
 
-    def test_a_mined_rival_drops_the_one_in_the_mempool(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_mined_rival_drops_the_one_in_the_mempool(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         waiting = wallet.sign([(SHOP, 10_000)])
         rival = wallet.sign([(OTHER, 10_000)], coins=waiting.coins)
         wallet.broadcast(waiting)
@@ -300,7 +324,9 @@ class TestBlocks:
         assert detailed["tx"][1]["fee"] == Decimal(signed.fee_sat) / 100_000_000
         assert node.rpc("getblock", hash_, True) == node.rpc("getblock", hash_) == listed
 
-    def test_inputs_with_what_they_spent_at_verbosity_3(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_inputs_with_what_they_spent_at_verbosity_3(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         signed = wallet.sign([(SHOP, 50_000)])
         wallet.broadcast(signed)
         hash_ = node.rpc("generatetoaddress", 1, MINER)[0]
@@ -350,10 +376,14 @@ class TestBlocks:
         assert (error.code, error.message) == (-8, "blockhash must be of length 64 (not 2, for '00')")
         error = refusal(lambda: node.rpc("getblock", "x" * 64))
         assert (error.code, error.message) == (-8, f"blockhash must be hexadecimal string (not '{'x' * 64}')")
-        error = refusal(lambda: node.rpc("generatetoaddress", 1, "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"))
+        error = refusal(
+            lambda: node.rpc("generatetoaddress", 1, "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx")
+        )
         assert (error.code, error.message) == (-5, "Error: Invalid address")
 
-    def test_a_block_that_mines_a_forged_signature_is_refused(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_block_that_mines_a_forged_signature_is_refused(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         signed = wallet.sign([(SHOP, 10_000)])
         forged = bytearray.fromhex(signed.raw_hex)
         forged[bytes(forged).index(raw(signed).inputs[0].witness[0]) + 10] ^= 1
@@ -365,7 +395,9 @@ class TestBlocks:
 
 
 class TestCoins:
-    def test_an_output_in_the_mempool_and_in_the_chain(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_an_output_in_the_mempool_and_in_the_chain(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         txid = wallet.pay(SHOP, 60_000)
         assert node.rpc("gettxout", txid, 0, False) is None
         assert node.rpc("gettxout", txid, 0)["confirmations"] == 0
@@ -382,7 +414,9 @@ class TestCoins:
         wallet.broadcast(signed)
         spent = signed.coins[0].outpoint
         assert node.rpc("gettxout", spent.txid, spent.index) is None
-        assert node.rpc("gettxout", spent.txid, spent.index, False)["scriptPubKey"]["address"] == wallet.address
+        assert (
+            node.rpc("gettxout", spent.txid, spent.index, False)["scriptPubKey"]["address"] == wallet.address
+        )
 
     @pytest.mark.parametrize("descriptor", [f"addr({SHOP})", f"raw({SHOP_SCRIPT})", f"addr({SHOP})#r4xeeasu"])
     def test_a_scan_finds_them(self, node: NodeProcess, wallet: BitcoinWallet, descriptor: str) -> None:
@@ -390,7 +424,11 @@ class TestCoins:
         block = wallet.mine()[0]
         scan = node.rpc("scantxoutset", "start", [descriptor])
         assert set(scan) == {"success", "txouts", "height", "bestblock", "unspents", "total_amount"}
-        assert (scan["success"], scan["bestblock"], scan["height"]) == (True, block, node.rpc("getblockcount"))
+        assert (scan["success"], scan["bestblock"], scan["height"]) == (
+            True,
+            block,
+            node.rpc("getblockcount"),
+        )
         assert [item for item in scan["unspents"] if item["txid"] == txid] == [
             {
                 "txid": txid,
@@ -412,7 +450,9 @@ class TestCoins:
 
 
 class TestReorgs:
-    def test_a_payment_returns_to_the_mempool_and_is_mined_again(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_payment_returns_to_the_mempool_and_is_mined_again(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         txid = wallet.pay(SHOP, 80_000)
         stale = wallet.mine()[0]
         height = node.rpc("getblockcount")
@@ -442,7 +482,9 @@ class TestReorgs:
         tip = next(tip for tip in node.rpc("getchaintips") if tip["hash"] == stale)
         assert (tip["height"], tip["branchlen"], tip["status"]) == (header["height"], 1, "invalid")
 
-    def test_a_double_spend_on_the_new_branch_drops_the_payment(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_double_spend_on_the_new_branch_drops_the_payment(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         paid = wallet.sign([(SHOP, 90_000)])
         rival = wallet.sign([(OTHER, 90_000)], coins=paid.coins)
         wallet.broadcast(paid)
@@ -458,11 +500,15 @@ class TestReorgs:
         assert (gone["blockhash"], gone["confirmations"]) == (stale, 0)
         assert node.rpc("gettxout", paid.txid, 0) is None
 
-    def test_a_chain_of_payments_returns_parents_first(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_a_chain_of_payments_returns_parents_first(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         parent = wallet.sign([(wallet.address, 1_000_000)])
         wallet.broadcast(parent)
         first = wallet.mine()[0]
-        coin = [coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0]
+        coin = [
+            coin for coin in wallet.coins() if coin.outpoint.txid == parent.txid and coin.outpoint.index == 0
+        ]
         child = wallet.broadcast(wallet.sign([(SHOP, 500_000)], coins=coin))
         wallet.mine()
         node.rpc("invalidateblock", first)
@@ -471,7 +517,9 @@ class TestReorgs:
         block = node.rpc("getblock", node.rpc("generatetoaddress", 1, MINER)[0])
         assert block["tx"][1:] == [parent.txid, child]
 
-    def test_reconsidering_brings_the_longer_branch_back(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+    def test_reconsidering_brings_the_longer_branch_back(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
         txid = wallet.pay(SHOP, 95_000)
         branch = wallet.mine(3)
         node.rpc("invalidateblock", branch[0])
@@ -521,10 +569,10 @@ class TestTheNodeItself:
         assert (info["chain"], info["blocks"], info["bestblockhash"]) == ("regtest", header["height"], tip)
         assert (info["initialblockdownload"], info["pruned"]) == (False, False)
 
-    def test_no_fee_is_estimated(self, node: NodeProcess) -> None:
+    def test_a_fee_estimate_has_a_rate_or_says_why_not(self, node: NodeProcess) -> None:
         estimate = node.rpc("estimatesmartfee", 6)
-        assert set(estimate) == {"errors", "blocks"}
-        assert estimate["errors"] == ["Insufficient data or no feerate found"]
+        assert set(estimate) in ({"errors", "blocks"}, {"feerate", "blocks"})
+        assert estimate.get("errors", []) in ([], ["Insufficient data or no feerate found"])
         assert refusal(lambda: node.rpc("estimatesmartfee", 0)).code == -8
 
     def test_the_index_of_transactions_is_there(self, node: NodeProcess, wallet: BitcoinWallet) -> None:

@@ -1,0 +1,120 @@
+"""Which node to ask: a network's nodes in order of preference, those that failed lately last.
+
+Readers live as long as the process and hold connections and caches, nothing that matters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from chains.bitcoin.reader import BitcoinReader
+from chains.bitcoin.rpc import BitcoinRpc
+from chains.evm.reader import EvmReader
+from chains.evm.rpc import EvmRpc
+from chains.models import Network, NetworkKind, OnChainAsset
+from chains.nodes import JsonRpcNode, NodeUnreachable
+from chains.observation import ChainReader, Position
+
+_RETRY_SECONDS_FIRST = 1.0
+_RETRY_SECONDS_MAX = 30.0
+
+
+@dataclass(slots=True)
+class _Candidate:
+    reader: ChainReader
+    node: JsonRpcNode
+    failures: int = 0
+    retry_at: float = 0.0
+
+
+@dataclass(slots=True)
+class NodeChoice:
+    """The nodes of one network."""
+
+    fingerprint: tuple[object, ...]
+    candidates: list[_Candidate] = field(default_factory=list)
+
+    def in_order(self) -> list[ChainReader]:
+        """Readers to try now: by preference, those that failed lately behind the others."""
+        now = time.monotonic()
+        resting = [candidate for candidate in self.candidates if candidate.retry_at > now]
+        ready = [candidate for candidate in self.candidates if candidate.retry_at <= now]
+        return [candidate.reader for candidate in [*ready, *sorted(resting, key=lambda each: each.retry_at)]]
+
+    def failed(self, reader: ChainReader) -> None:
+        """``reader`` gave no usable answer: the others go first for a while, longer each time."""
+        candidate = self._candidate(reader)
+        pause = min(_RETRY_SECONDS_MAX, _RETRY_SECONDS_FIRST * 2**candidate.failures)
+        candidate.failures += 1
+        candidate.retry_at = time.monotonic() + pause
+
+    def answered(self, reader: ChainReader) -> None:
+        """``reader`` gave a usable answer."""
+        candidate = self._candidate(reader)
+        candidate.failures, candidate.retry_at = 0, 0.0
+
+    def close(self) -> None:
+        """Close the connections."""
+        for candidate in self.candidates:
+            candidate.node.close()
+
+    def _candidate(self, reader: ChainReader) -> _Candidate:
+        return next(candidate for candidate in self.candidates if candidate.reader is reader)
+
+
+_choices: dict[str, NodeChoice] = {}
+
+
+def choice_for(network: Network) -> NodeChoice:
+    """The nodes of ``network``, with the connections and caches that this process has.
+
+    Raises:
+        NodeUnreachable: the settings name no node for the network.
+    """
+    urls: Sequence[str] = settings.NODE_URLS.get(network.slug, [])
+    if not urls:
+        raise NodeUnreachable("no node is set for this network (NODE_URLS)")
+    contracts = _contracts(network) if network.kind == NetworkKind.EVM else frozenset()
+    fingerprint = (
+        tuple(urls),
+        network.kind,
+        network.bitcoin_chain,
+        network.chain_id,
+        network.anchor_height,
+        network.anchor_hash_hex,
+        contracts,
+    )
+    choice = _choices.get(network.slug)
+    if choice is None or choice.fingerprint != fingerprint:
+        if choice is not None:
+            choice.close()
+        nodes = [JsonRpcNode(url, timeout_seconds=settings.NODE_TIMEOUT_SECONDS) for url in urls]
+        choice = NodeChoice(
+            fingerprint, [_Candidate(_reader(network, node, contracts), node) for node in nodes]
+        )
+        _choices[network.slug] = choice
+    return choice
+
+
+def forget(network_slug: str) -> None:
+    """Close what this process holds open to the network's nodes."""
+    choice = _choices.pop(network_slug, None)
+    if choice is not None:
+        choice.close()
+
+
+def _contracts(network: Network) -> frozenset[bytes]:
+    rows = OnChainAsset.objects.filter(network=network, contract__isnull=False)
+    return frozenset(bytes(contract) for contract in rows.values_list("contract", flat=True) if contract)
+
+
+def _reader(network: Network, node: JsonRpcNode, contracts: frozenset[bytes]) -> ChainReader:
+    anchor = Position(network.anchor_height, bytes.fromhex(network.anchor_hash_hex.removeprefix("0x")))
+    if network.kind == NetworkKind.BITCOIN:
+        return BitcoinReader(BitcoinRpc(node), chain=network.bitcoin_chain, anchor=anchor)
+    assert network.chain_id is not None  # the database refuses an EVM network without one
+    return EvmReader(EvmRpc(node), chain_id=network.chain_id, anchor=anchor, contracts=contracts)

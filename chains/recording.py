@@ -1,0 +1,136 @@
+"""Writing one step's reading: the watcher's pen. One short database transaction, and no question to any node in it.
+
+The cursor moves by compare-and-set in the same database transaction as the blocks and transfers it stands for. So a watcher
+killed anywhere loses nothing and counts nothing twice, and of two watchers one finds the cursor moved and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from alatau_pay.wake import wake
+from chains.models import Block, Network, Transfer, TransferState
+from chains.observation import BlockHeader, FoundTransfer, Position, Reading
+from chains.transfer_rows import TransferRows
+
+# How many blocks back a reorganisation can be followed.
+WINDOW = 288
+# While nothing happens, the time of the observation is written this often at most.
+OBSERVED_EVERY = timedelta(seconds=1)
+
+ORPHANED_REASON = "its block was replaced by another"
+
+
+def begin(network: Network, headers: Sequence[BlockHeader]) -> bool:
+    """Start a network that was never read at the newest of ``headers``. Returns False when another watcher did."""
+    newest = headers[-1]
+    with transaction.atomic():
+        started = Network.objects.filter(pk=network.pk, cursor_height__isnull=True).update(
+            cursor_height=newest.height, cursor_hash=newest.hash
+        )
+        if started:
+            Block.objects.filter(network=network).delete()
+            _insert_blocks(network, headers)
+    return bool(started)
+
+
+def write(network: Network, cursor: Position, reading: Reading, *, now: datetime) -> int | None:
+    """Write ``reading``, which began at ``cursor``; ``now`` is the instant before its first question was asked.
+
+    Returns the number of transfers that changed, None when the cursor was not at ``cursor`` any more (nothing written).
+    """
+    if not reading.has_news:
+        return _write_observation(network, cursor, reading, now)
+    with transaction.atomic():
+        if not _move_cursor(network, cursor, reading, now):
+            return None
+        changed = _orphan(network, reading.fork) if reading.fork else 0
+        _insert_blocks(network, [block.header for block in reading.blocks])
+        changed += _write_transfers(network, reading, now)
+        if changed:
+            wake("payments.tasks.match")
+        wake("payments.tasks.confirm", network.slug)
+    return changed
+
+
+def _write_observation(network: Network, cursor: Position, reading: Reading, now: datetime) -> int | None:
+    fresh = network.observed_at is not None and now - network.observed_at < OBSERVED_EVERY
+    if not reading.complete or fresh:
+        return 0
+    return 0 if _at_cursor(network, cursor).update(observed_at=now) else None
+
+
+def _move_cursor(network: Network, cursor: Position, reading: Reading, now: datetime) -> bool:
+    end = _end(cursor, reading)
+    fields: dict[str, object] = {"cursor_height": end.height, "cursor_hash": end.hash}
+    if reading.complete and (network.observed_at is None or now > network.observed_at):
+        fields["observed_at"] = now
+    return bool(_at_cursor(network, cursor).update(**fields))
+
+
+def _at_cursor(network: Network, cursor: Position) -> QuerySet[Network]:
+    return Network.objects.filter(
+        pk=network.pk, cursor_height=cursor.height, cursor_hash=cursor.hash, halted_at__isnull=True
+    )
+
+
+def _end(cursor: Position, reading: Reading) -> Position:
+    if reading.blocks:
+        newest = reading.blocks[-1].header
+        return Position(newest.height, newest.hash)
+    return reading.fork or cursor
+
+
+def _orphan(network: Network, fork: Position) -> int:
+    """Our blocks above ``fork`` are no more; their transfers are unmined until the node says where they are now."""
+    Block.objects.filter(network=network, height__gt=fork.height).delete()
+    return Transfer.objects.filter(
+        network=network, state=TransferState.MINED, block_height__gt=fork.height
+    ).update(
+        state=TransferState.SEEN,
+        state_reason=ORPHANED_REASON,
+        block_height=None,
+        block_hash=None,
+        pending_match=True,
+    )
+
+
+def _insert_blocks(network: Network, headers: Sequence[BlockHeader]) -> None:
+    """Add the next blocks of our chain, and let those go that no reorganisation can reach any more."""
+    if not headers:
+        return
+    Block.objects.bulk_create(
+        Block(
+            network=network,
+            height=header.height,
+            hash=header.hash,
+            parent_hash=header.parent_hash,
+            time=header.time,
+        )
+        for header in headers
+    )
+    Block.objects.filter(network=network, height__lte=headers[-1].height - WINDOW).delete()
+
+
+def _write_transfers(network: Network, reading: Reading, now: datetime) -> int:
+    """Unmined transfers first, then mined ones: what a block says wins over what the mempool said before."""
+    rows = TransferRows(network, reading, now)
+    for transfers in _by_txid(reading.unmined).values():
+        rows.write_unmined(transfers)
+    for block in reading.blocks:
+        for transfers in _by_txid(block.transfers).values():
+            rows.write_mined(transfers, block.header)
+    rows.write_gone(reading.gone)
+    return rows.changed
+
+
+def _by_txid(transfers: Sequence[FoundTransfer]) -> dict[bytes, list[FoundTransfer]]:
+    grouped: dict[bytes, list[FoundTransfer]] = defaultdict(list)
+    for transfer in transfers:
+        grouped[transfer.txid].append(transfer)
+    return grouped
