@@ -9,7 +9,6 @@ from typing import Any
 
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 
 class ApiError(exceptions.APIException):
@@ -35,6 +34,11 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, BodyRefused):
         body = [{"path": path, "message": message} for path, message in error.errors]
         return Response(body, status=error.status_code)
+    # Here and not above: DRF's views load our key authentication, which raises this module's errors.
+    
+    # Imported late: DRF's views load the authentication class, which itself raises the errors of this module.
+    from rest_framework.views import exception_handler
+
     response = exception_handler(error, context)
     if response is None:
         return None

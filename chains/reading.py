@@ -44,18 +44,23 @@ def read(
     return reading
 
 
-def first_headers(reader: ChainReader, *, window: int) -> list[BlockHeader]:
-    """The newest ``window`` headers of the node's chain, oldest first: where a network that was never read begins.
+def first_headers(reader: ChainReader, *, window: int, height: int | None = None) -> list[BlockHeader]:
+    """The ``window`` headers up to ``height`` of the node's chain, oldest first: where reading begins.
+
+    Without ``height`` up to the node's newest block. Empty when the node has no block that high.
 
     Raises:
         NodeUnavailable, NodeError, NodeWrongChain: as ``read``.
     """
     tip = reader.glance().tip
-    headers = reader.headers(range(max(0, tip.height - window + 1), tip.height + 1))
+    last = tip.height if height is None else height
+    if last > tip.height:
+        return []
+    headers = reader.headers(range(max(0, last - window + 1), last + 1))
     linked = all(
         later.parent_hash == earlier.hash for earlier, later in zip(headers, headers[1:], strict=False)
     )
-    if not headers or not linked or headers[-1].hash != tip.hash:
+    if not linked or not headers or headers[-1].height != last:
         raise NodeUnreachable(f"{reader.name}: the chain moved while it was read")
     return headers
 

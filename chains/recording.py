@@ -39,6 +39,19 @@ def begin(network: Network, headers: Sequence[BlockHeader]) -> bool:
     return bool(started)
 
 
+def restart_at(network: Network, headers: Sequence[BlockHeader]) -> None:
+    """Take the network back to the newest of ``headers`` and lift a halt: what is above it will be read again."""
+    newest = headers[-1]
+    with transaction.atomic():
+        Network.objects.filter(pk=network.pk).update(
+            cursor_height=newest.height, cursor_hash=newest.hash, halted_at=None, halted_reason=""
+        )
+        _orphan(network, Position(newest.height, newest.hash))
+        Block.objects.filter(network=network).delete()
+        _insert_blocks(network, headers)
+        wake("payments.tasks.match")
+
+
 def write(network: Network, cursor: Position, reading: Reading, *, now: datetime) -> int | None:
     """Write ``reading``, which began at ``cursor``; ``now`` is the instant before its first question was asked.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Max
 
 from chains.derivation import (
     Derived,
@@ -14,7 +15,7 @@ from chains.derivation import (
     normalise_bitcoin,
     normalise_evm,
 )
-from chains.models import Network, NetworkKind, Wallet
+from chains.models import DepositAddress, Network, NetworkKind, Wallet
 
 PREVIEW_COUNT = 3
 
@@ -45,6 +46,13 @@ def preview(network: Network, public_key: str) -> list[str]:
     """
     normal = normalise(network, public_key)
     return [derive(network, normal, index).address for index in range(PREVIEW_COUNT)]
+
+
+def highest_used_index(wallet: Wallet) -> int | None:
+    """The highest derivation index that ever received anything: how far a wallet restored elsewhere must look."""
+    used = DepositAddress.objects.filter(wallet=wallet, transfers__isnull=False)
+    highest: int | None = used.aggregate(highest=Max("derivation_index"))["highest"]
+    return highest
 
 
 def import_wallet(*, network: Network, label: str, owner: str, public_key: str, now: datetime) -> Wallet:

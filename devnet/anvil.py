@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Self
+
+import orjson
 
 from devnet.process import NodeProcess, free_port
 
@@ -35,7 +38,8 @@ def find_anvil() -> Path | None:
 class AnvilProcess(NodeProcess):
     """An anvil with chain id 31337 and the junk accounts; a context manager, stopped at the end.
 
-    Its state is kept in ``datadir`` when it is stopped, and lost back to the last stop when it is killed.
+    Its state is kept in ``datadir`` when it is stopped, and lost back to the last stop when it is killed; with
+    ``save_seconds`` it is also written that often, so that a kill loses no more than that.
     Without ``block_time`` (seconds) each transaction is mined at once; with it they wait in the mempool.
     Raises FileNotFoundError when there is no anvil.
     """
@@ -48,6 +52,7 @@ class AnvilProcess(NodeProcess):
         block_time: float | None = None,
         mine_at_once: bool = True,
         keep_history: bool = False,
+        save_seconds: int | None = None,
     ) -> None:
         binary = find_anvil()
         if binary is None:
@@ -69,9 +74,30 @@ class AnvilProcess(NodeProcess):
         command += ["--slots-in-an-epoch", "1", "--transaction-block-keeper", "100000"]
         command += ["--block-time", str(block_time)] if block_time else []
         command += [] if mine_at_once or block_time else ["--no-mining"]
+        command += ["--state-interval", str(save_seconds)] if save_seconds else []
         command += ["--preserve-historical-states"] if keep_history else []
         super().__init__(command, port=chosen_port)
+
+    def start(self) -> Self:
+        """Start, from the last whole state: anvil refuses one that a kill cut short in the middle of writing."""
+        state, last_whole = self.datadir / "state.json", self.datadir / "state.last-whole.json"
+        if _is_whole(state):
+            shutil.copyfile(state, last_whole)
+        elif _is_whole(last_whole):
+            shutil.copyfile(last_whole, state)
+        else:
+            state.unlink(missing_ok=True)
+        return super().start()
 
     def probe(self) -> None:
         """Ask for the chain id."""
         self.rpc("eth_chainId")
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether the file is there and holds a whole JSON document."""
+    try:
+        orjson.loads(state.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return False
+    return True

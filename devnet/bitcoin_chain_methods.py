@@ -7,85 +7,23 @@ from typing import Any
 import orjson
 
 from devnet.bitcoin_block import REGTEST_BITS, REGTEST_TARGET, Coin, RegtestBlock
+from devnet.bitcoin_json import INVALID_ADDRESS_OR_KEY, WARNINGS, btc, checked_hash, transaction_json
 from devnet.bitcoin_script import (
     PAY_TO_ANCHOR,
     AddressError,
     address_of_script,
-    assembly,
     describe,
     descriptor_of_script,
     script_of_address,
     scripts_of_descriptor,
 )
-from devnet.bitcoin_transaction import BitcoinTransaction, OutPoint, TransactionInput
+from devnet.bitcoin_transaction import BitcoinTransaction, OutPoint
 from devnet.json_rpc_server import INVALID_PARAMETER, MISC_ERROR, RpcError
 from devnet.kernel_chain import GENESIS, KernelChain
 from devnet.mempool import Mempool
 
-INVALID_ADDRESS_OR_KEY = -5
 #: Sixteen digits, as Core prints it; the shortest exact form would have one more.
 DIFFICULTY = orjson.Fragment(f"{0xFFFF / (REGTEST_BITS & 0xFFFFFF) / 256**3:.16g}".encode())
-WARNINGS = ["This is a development node for regtest, not Bitcoin Core"]
-
-
-def btc(amount_sat: int) -> orjson.Fragment:
-    """An amount as Core writes it: BTC with exactly eight decimals, never through a float."""
-    whole, fraction = divmod(amount_sat, 100_000_000)
-    return orjson.Fragment(f"{whole}.{fraction:08d}".encode())
-
-
-def checked_hash(text: str, name: str) -> str:
-    """A 64-digit hash in lower case. Raises RpcError as Core does for anything else."""
-    if len(text) != 64:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be of length 64 (not {len(text)}, for '{text}')")
-    try:
-        return bytes.fromhex(text).hex()
-    except ValueError:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{text}')") from None
-
-
-def transaction_json(
-    transaction: BitcoinTransaction, spent: list[Coin] | None = None, *, with_previous: bool = False
-) -> dict[str, Any]:
-    """A decoded transaction; with the spent coins also its fee, and each input's ``prevout`` if wanted."""
-    coins: list[Coin | None] = list(spent) if spent else [None] * len(transaction.inputs)
-    decoded: dict[str, Any] = {
-        "txid": transaction.txid,
-        "hash": transaction.wtxid,
-        "version": transaction.version,
-        "size": transaction.size,
-        "vsize": transaction.vsize,
-        "weight": transaction.weight,
-        "locktime": transaction.locktime,
-        "vin": [
-            _input_json(item, transaction.is_coinbase, coin if with_previous else None)
-            for item, coin in zip(transaction.inputs, coins, strict=True)
-        ],
-        "vout": [
-            {"value": btc(output.amount_sat), "n": index, "scriptPubKey": describe(output.script_pubkey)}
-            for index, output in enumerate(transaction.outputs)
-        ],
-    }
-    if spent:
-        decoded["fee"] = btc(sum(coin.amount_sat for coin in spent) - transaction.output_total_sat)
-    return decoded
-
-
-def _input_json(item: TransactionInput, is_coinbase: bool, coin: Coin | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"coinbase": item.script_sig.hex()}
-    if not is_coinbase:
-        script_sig = {"asm": assembly(item.script_sig, is_script_sig=True), "hex": item.script_sig.hex()}
-        described = {"txid": item.previous.txid, "vout": item.previous.index, "scriptSig": script_sig}
-    if item.witness:
-        described["txinwitness"] = [element.hex() for element in item.witness]
-    if coin:
-        described["prevout"] = {
-            "generated": coin.is_coinbase,
-            "height": coin.height,
-            "value": btc(coin.amount_sat),
-            "scriptPubKey": describe(coin.script_pubkey),
-        }
-    return described | {"sequence": item.sequence}
 
 
 class ChainMethods:
@@ -204,7 +142,11 @@ class ChainMethods:
         except AddressError as error:
             return {"isvalid": False, "error_locations": [], "error": str(error)}
         is_witness = script[0] == 0 or 0x51 <= script[0] <= 0x60
-        described = {"isvalid": True, "address": address_of_script(script), "scriptPubKey": script.hex()}
+        described: dict[str, Any] = {
+            "isvalid": True,
+            "address": address_of_script(script),
+            "scriptPubKey": script.hex(),
+        }
         described |= {"isscript": script[:1] == b"\xa9" or script[:2] == b"\x00\x20", "iswitness": is_witness}
         if is_witness and script != PAY_TO_ANCHOR:
             described |= {
@@ -283,7 +225,7 @@ class ChainMethods:
 
     def _block_json(self, block: RegtestBlock, level: int) -> dict[str, Any]:
         first = block.transactions[0]
-        coinbase = {
+        coinbase: dict[str, Any] = {
             "version": first.version,
             "locktime": first.locktime,
             "sequence": first.inputs[0].sequence,

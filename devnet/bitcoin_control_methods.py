@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from devnet.bitcoin_chain_methods import WARNINGS, btc
+from devnet.bitcoin_json import WARNINGS, btc
 from devnet.json_rpc_server import RpcError
 from devnet.kernel_chain import KernelChain
 from devnet.relay_policy import MIN_RELAY_FEE_SAT_PER_KVB

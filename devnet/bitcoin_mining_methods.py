@@ -14,7 +14,7 @@ from devnet.bitcoin_block import (
     mine_block,
     subsidy_sat,
 )
-from devnet.bitcoin_chain_methods import INVALID_ADDRESS_OR_KEY, checked_hash
+from devnet.bitcoin_json import INVALID_ADDRESS_OR_KEY, checked_hash
 from devnet.bitcoin_pool_methods import DESERIALIZATION_ERROR, decoded_transaction
 from devnet.bitcoin_script import AddressError, script_of_address, scripts_of_descriptor
 from devnet.bitcoin_transaction import BitcoinTransaction, OutPoint

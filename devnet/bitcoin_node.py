@@ -21,6 +21,7 @@ from devnet.bitcoin_chain_methods import ChainMethods
 from devnet.bitcoin_control_methods import ControlMethods
 from devnet.bitcoin_mining_methods import MiningMethods
 from devnet.bitcoin_pool_methods import PoolMethods
+from devnet.bitcoin_publisher import Publisher
 from devnet.bitcoin_transaction import BitcoinTransaction
 from devnet.json_rpc_server import Dispatcher, JsonRpcServer
 from devnet.kernel_chain import ChainChange, KernelChain
@@ -35,11 +36,14 @@ MINER_ADDRESS = "bcrt1qzyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3lgth6c"
 class BitcoinNode:
     """The chain, the mempool and the methods over them, kept in ``datadir``."""
 
-    def __init__(self, datadir: Path, *, keep_mempool: bool, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, datadir: Path, *, keep_mempool: bool, zmq_port: int | None, stop: Callable[[], None]
+    ) -> None:
         self.chain = KernelChain(datadir)
         self.pool = Mempool(self.chain)
         self._mempool_path = datadir / "mempool.hex"
         self._keep_mempool = keep_mempool
+        self._publisher = Publisher(zmq_port) if zmq_port else None
         self.mining = MiningMethods(self.chain, self.pool, self._on_chain_change)
         parts = [
             ChainMethods(self.chain, self.pool),
@@ -62,6 +66,8 @@ class BitcoinNode:
                 lines = [entry.transaction.raw.hex() + "\n" for entry in self.pool.entries.values()]
                 self._mempool_path.write_text("".join(lines))
             self.chain.close()
+            if self._publisher:
+                self._publisher.close()
 
     def _load_mempool(self) -> None:
         if not self._keep_mempool or not self._mempool_path.exists():
@@ -74,10 +80,14 @@ class BitcoinNode:
         self._mempool_path.unlink()
 
     def _on_chain_change(self, change: ChainChange, invalidated: bool) -> None:
-        self.pool.follow(change, invalidated=invalidated)
+        pool_change = self.pool.follow(change, invalidated=invalidated)
+        if self._publisher:
+            self._publisher.chain_changed(change)
+            self._publisher.pool_changed(pool_change)
 
     def _on_pool_change(self, change: PoolChange) -> None:
-        pass
+        if self._publisher:
+            self._publisher.pool_changed(change)
 
 
 def _public_methods(parts: list[Any]) -> Mapping[str, Callable[..., Any]]:
@@ -109,6 +119,7 @@ class BitcoinNodeProcess(NodeProcess):
         command = [sys.executable, "-m", "devnet.bitcoin_node", "--port", str(chosen_port)]
         command += ["--datadir", str(self.datadir), "--rpc-user", user]
         command += ["--block-interval", str(block_interval)] if block_interval else []
+        command += ["--zmq-port", str(zmq_port)] if zmq_port else []
         command += [] if keep_mempool else ["--forget-mempool"]
         # The password goes by the environment, where other users of the machine cannot list it.
         environment = {"DEVNET_RPC_PASSWORD": password, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -129,6 +140,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rpc-password", default=os.environ.get("DEVNET_RPC_PASSWORD", "devnet"))
     parser.add_argument("--block-interval", type=float, metavar="SECONDS", help="mine a block this often")
     parser.add_argument("--forget-mempool", action="store_true", help="do not keep the mempool between runs")
+    parser.add_argument(
+        "--zmq-port", type=int, help="publish rawtx, hashtx, rawblock, hashblock and sequence"
+    )
     return parser.parse_args()
 
 
@@ -138,7 +152,12 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    node = BitcoinNode(arguments.datadir, keep_mempool=not arguments.forget_mempool, stop=stopping.set)
+    node = BitcoinNode(
+        arguments.datadir,
+        keep_mempool=not arguments.forget_mempool,
+        zmq_port=arguments.zmq_port,
+        stop=stopping.set,
+    )
     server = JsonRpcServer(
         port=arguments.port,
         user=arguments.rpc_user,

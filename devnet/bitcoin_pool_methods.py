@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from devnet.bitcoin_chain_methods import INVALID_ADDRESS_OR_KEY, btc, checked_hash, transaction_json
+from devnet.bitcoin_json import INVALID_ADDRESS_OR_KEY, btc, checked_hash, transaction_json
 from devnet.bitcoin_script import is_unspendable
 from devnet.bitcoin_transaction import BitcoinTransaction, OutPoint
 from devnet.json_rpc_server import INVALID_PARAMETER, TYPE_ERROR, RpcError, json_type_name

@@ -34,7 +34,8 @@ def compact_size(number: int) -> bytes:
     return b"\xff" + struct.pack("<Q", number)
 
 
-class OutPoint(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class OutPoint:
     """An output named by its transaction (hex, display order) and its index."""
 
     txid: str

@@ -134,9 +134,7 @@ class BitcoinWallet:
             if not item["coinbase"] or scan["height"] - item["height"] + 1 >= COINBASE_MATURITY
         ]
         confirmed = [coin for _, coin in sorted(found, key=lambda pair: (pair[0], pair[1].outpoint))]
-        known = {coin.outpoint for coin in confirmed}
-        change = [WalletCoin(point, amount) for point, amount in self._change.items() if point not in known]
-        return self._unspent([*confirmed, *change])
+        return self._unspent([*confirmed, *self._unconfirmed_change()])
 
     def pay(
         self,
@@ -237,21 +235,21 @@ class BitcoinWallet:
                 time.sleep(0.05)
         raise WalletError("the node is busy scanning")
 
+    def _unconfirmed_change(self) -> list[WalletCoin]:
+        """Own change that waits in the mempool; what was mined is found by the scan, what was dropped is gone."""
+        if self._change:
+            waiting = set(self._rpc("getrawmempool"))
+            self._change = {point: amount for point, amount in self._change.items() if point.txid in waiting}
+        return [WalletCoin(point, amount_sat) for point, amount_sat in self._change.items()]
+
     def _unspent(self, coins: list[WalletCoin]) -> list[WalletCoin]:
-        """Those that no member of the mempool spends; own change that is gone for good is forgotten."""
+        """Those that no member of the mempool spends."""
         if not coins:
             return []
         points = [{"txid": coin.outpoint.txid, "vout": coin.outpoint.index} for coin in coins]
-        spent = {(item["txid"], item["vout"]) for item in self._spending(points) if "spendingtxid" in item}
-        free = [coin for coin in coins if coin.outpoint not in spent]
-        for coin in [coin for coin in free if coin.outpoint in self._change]:
-            if self._rpc("gettxout", coin.outpoint.txid, coin.outpoint.index, True) is None:
-                del self._change[coin.outpoint]
-                free.remove(coin)
-        return free
-
-    def _spending(self, points: list[dict[str, Any]]) -> Any:
-        return self._rpc("gettxspendingprevout", points)
+        answers = self._rpc("gettxspendingprevout", points)
+        spent = {OutPoint(item["txid"], item["vout"]) for item in answers if "spendingtxid" in item}
+        return [coin for coin in coins if coin.outpoint not in spent]
 
     def _signed(
         self, coins: list[WalletCoin], outputs: list[tuple[bytes, int]], fee_rate: int, replaceable: bool

@@ -9,6 +9,8 @@ from devnet.process import NodeProcess, free_port
 
 __all__ = ["BitcoindProcess", "find_bitcoind"]
 
+ZMQ_TOPICS = ("rawtx", "hashtx", "rawblock", "hashblock", "sequence")
+
 
 class BitcoindProcess(NodeProcess):
     """A regtest bitcoind as a child process; a context manager, stopped at the end.
@@ -53,7 +55,7 @@ class BitcoindProcess(NodeProcess):
         lines = ["regtest=1", "[regtest]", *(f"{name}={value}" for name, value in settings.items())]
         if self.zmq_port:
             address = f"tcp://127.0.0.1:{self.zmq_port}"
-            lines += [f"zmqpub{topic}={address}" for topic in ("rawtx", "rawblock", "hashblock", "sequence")]
+            lines += [f"zmqpub{topic}={address}" for topic in ZMQ_TOPICS]
         (self.datadir / "bitcoin.conf").write_text("\n".join(lines) + "\n")
 
     def probe(self) -> None:

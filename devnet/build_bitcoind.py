@@ -17,7 +17,7 @@ import sys
 import tarfile
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -197,7 +197,7 @@ def compile_bitcoind(work: Path) -> None:
         raise BuildError(f"compiling failed, see {log_path}")
 
 
-def show_progress(lines: TextIO, log: TextIO) -> None:
+def show_progress(lines: Iterable[str], log: TextIO) -> None:
     """Copy ninja's output to the log; show its percentage in place on a terminal, else a line every 10 %."""
     shown = -10
     for line in lines:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
-from eth_utils import keccak, to_checksum_address
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from devnet.evm_wallet import EvmWallet, Rpc, uint_call
 

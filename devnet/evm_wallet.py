@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from eth_account import Account
-from eth_utils import is_checksum_address, keccak, to_checksum_address
+from eth_utils.address import is_checksum_address, to_checksum_address
+from eth_utils.crypto import keccak
 
 from devnet.anvil import MNEMONIC
 

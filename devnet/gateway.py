@@ -16,12 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import httpx
-
 from alatau_pay.embedded import EmbeddedPostgres, EmbeddedRedis
 from alatau_pay.embedded.ports import LOOPBACK, free_port, is_listening
 from alatau_pay.embedded.process import ChildProcess
-from devnet import preparation
+from devnet import preparation, readiness
 from devnet.anvil import AnvilProcess
 from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoind import BitcoindProcess, find_bitcoind
@@ -89,7 +87,7 @@ class Gateway:
             self.directory / "redis", durable=True, port=self._ports.redis, log_path=log / "redis.log"
         )
         self.bitcoin = self._bitcoin_node()
-        self.evm = AnvilProcess(self.directory / "chains" / "evm", port=self._ports.evm)
+        self.evm = AnvilProcess(self.directory / "chains" / "evm", port=self._ports.evm, save_seconds=1)
 
     @property
     def base_url(self) -> str:
@@ -120,6 +118,7 @@ class Gateway:
         )
         self._supervisor.start(*self._programs(environment))
         self._supervisor.wait_ready(seconds=READY_SECONDS)
+        readiness.wait_until_quoting(self.postgres.url, self.redis.url, seconds=READY_SECONDS)
         description = self._description(facts)
         preparation.write_private(
             self.directory / "demo.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n"
@@ -190,14 +189,16 @@ class Gateway:
         """What the gateway has to know of each chain before it watches it."""
         from devnet.evm_token import deploy_token
 
+        token = deploy_token(self.evm.rpc)
+        # Not block 0: each start of anvil makes a new one, until it has read the blocks of the start before.
+        first_block = self.evm.rpc("eth_getBlockByNumber", "0x1", False)
         return {
-            BITCOIN: {"anchor_hash_hex": self.bitcoin.rpc("getblockhash", 0)},
+            BITCOIN: {"anchor_height": 0, "anchor_hash_hex": self.bitcoin.rpc("getblockhash", 0)},
             EVM: {
                 "chain_id": int(self.evm.rpc("eth_chainId"), 16),
-                "anchor_hash_hex": self.evm.rpc("eth_getBlockByNumber", "0x0", False)["hash"].removeprefix(
-                    "0x"
-                ),
-                "token": deploy_token(self.evm.rpc),
+                "anchor_height": 1,
+                "anchor_hash_hex": first_block["hash"].removeprefix("0x"),
+                "token": token,
             },
         }
 
@@ -229,10 +230,12 @@ class Gateway:
         beat = [*celery, "beat", "--schedule", str(self.directory / "beat-schedule"), "--pidfile", ""]
         program = self._program(environment)
         services = [
-            program("web", web, lambda: _answers_ok(f"{self.base_url}/api/v1/health")),
+            program("web", web, lambda: readiness.answers_ok(f"{self.base_url}/api/v1/health")),
             program("live", live, lambda: is_listening(self._ports.live)),
             self._worker(program, "worker", [*celery, "worker", "-Q", "payments,default", "-c", "2", *quiet]),
-            self._worker(program, "watcher", [*celery, "worker", "-Q", "watcher", "-c", "2", *quiet]),
+            self._worker(
+                program, "watcher", [*celery, "worker", "-Q", "watcher", "-P", "threads", "-c", "4", *quiet]
+            ),
             program("beat", beat, lambda: True),
         ]
         if self._with_merchants:
@@ -256,7 +259,9 @@ class Gateway:
     def _worker(self, program: Callable[..., Service], name: str, command: list[str]) -> Service:
         hostname = f"{name}@demo"
         return program(
-            name, [*command, "--hostname", hostname], lambda: _worker_answers(self.redis.url, hostname)
+            name,
+            [*command, "--hostname", hostname],
+            lambda: readiness.worker_answers(self.redis.url, hostname),
         )
 
     def _secrets(self) -> dict[str, str]:
@@ -285,22 +290,3 @@ class Gateway:
             "redis_url": self.redis.url,
             "log": str(self.directory / "log"),
         }
-
-
-def _answers_ok(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
-def _worker_answers(redis_url: str, hostname: str) -> bool:
-    from celery import Celery
-    from kombu.exceptions import OperationalError
-    from redis.exceptions import RedisError
-
-    try:
-        with Celery(broker=redis_url) as app:
-            return bool(app.control.ping(destination=[hostname], timeout=0.5, limit=1))
-    except (OperationalError, RedisError, OSError):
-        return False

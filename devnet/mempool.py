@@ -6,7 +6,7 @@ The rules and their names are Bitcoin Core's (version 31).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from devnet.bitcoin_block import Coin
 from devnet.bitcoin_script import is_unspendable
@@ -45,12 +45,19 @@ class PoolEntry:
     height: int
 
 
-@dataclass
-class PoolChange:
-    """Members that entered and left, in order; those mined are not counted as having left."""
+@dataclass(frozen=True)
+class PoolEvent:
+    """A member that entered or left, under the number that Core's mempool_sequence gives it.
 
-    added: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
+    One that left by being mined is no event: its block tells.
+    """
+
+    transaction: BitcoinTransaction
+    sequence: int
+    has_entered: bool
+
+
+PoolChange = list[PoolEvent]
 
 
 class Mempool:
@@ -60,13 +67,13 @@ class Mempool:
         self._chain = chain
         self.entries: dict[str, PoolEntry] = {}
         self.spenders: dict[OutPoint, str] = {}
-        #: Counts every entry and removal, as Core's mempool_sequence does.
+        #: The number that the next entry or removal gets: Core's mempool_sequence.
         self.sequence = 1
 
     def accept(self, transaction: BitcoinTransaction, *, now: int) -> PoolChange:
         """Take a transaction in, removing what it replaces. Raises PoolRejectionError and changes nothing."""
         fee_sat, replaced = self.check(transaction)
-        change = PoolChange()
+        change: PoolChange = []
         self._remove(replaced, change)
         self._add(PoolEntry(transaction, fee_sat, now, self._chain.height), change)
         return change
@@ -103,7 +110,7 @@ class Mempool:
 
     def follow(self, change: ChainChange, *, invalidated: bool = False) -> PoolChange:
         """Bring the mempool in line with a changed chain; disconnected transactions return if still valid."""
-        result = PoolChange()
+        result: PoolChange = []
         for block in change.connected:
             for transaction in block.transactions:
                 self._forget_mined(transaction, result)
@@ -145,18 +152,24 @@ class Mempool:
         return list(reached)
 
     def _add(self, entry: PoolEntry, change: PoolChange) -> None:
+        self._hold(entry)
+        self._count(entry.transaction, change, has_entered=True)
+
+    def _hold(self, entry: PoolEntry) -> None:
         txid = entry.transaction.txid
         self.entries[txid] = entry
         for item in entry.transaction.inputs:
             self.spenders[item.previous] = txid
+
+    def _count(self, transaction: BitcoinTransaction, change: PoolChange, *, has_entered: bool) -> None:
+        change.append(PoolEvent(transaction, self.sequence, has_entered))
         self.sequence += 1
-        change.added.append(txid)
 
     def _remove(self, txids: Iterable[str], change: PoolChange) -> None:
         for txid in txids:
+            transaction = self.entries[txid].transaction
             self._drop(txid)
-            self.sequence += 1
-            change.removed.append(txid)
+            self._count(transaction, change, has_entered=False)
 
     def _drop(self, txid: str) -> None:
         for item in self.entries.pop(txid).transaction.inputs:
@@ -189,12 +202,10 @@ class Mempool:
                 fee_sat = self._fee_sat(transaction, coins)
             except PoolRejectionError:
                 if old:
-                    self.sequence += 1
-                    change.removed.append(transaction.txid)
+                    self._count(transaction, change, has_entered=False)
                 continue
             if old:
-                self._add(old, PoolChange())
-                self.sequence -= 1
+                self._hold(old)
             else:
                 self._add(PoolEntry(transaction, fee_sat, now, self._chain.height), change)
 

@@ -65,7 +65,7 @@ class JsonRpcClient:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(timeout=60.0, trust_env=False)
         parsed = httpx.URL(url)
-        self._auth = (parsed.username, parsed.password) if parsed.username else None
+        self._auth = httpx.BasicAuth(parsed.username, parsed.password) if parsed.username else None
         self._url = parsed.copy_with(username=None, password=None)
 
     def call(self, method: str, *params: Any) -> Any:
@@ -78,7 +78,9 @@ class JsonRpcClient:
 
     def _post(self, request: Any) -> Any:
         body, headers = orjson.dumps(request), {"Content-Type": "application/json"}
-        response = self._client.post(self._url, content=body, headers=headers, auth=self._auth)
+        response = self._client.post(
+            self._url, content=body, headers=headers, auth=self._auth or httpx.USE_CLIENT_DEFAULT
+        )
         if response.status_code in (401, 403):
             response.raise_for_status()
         return response.json(parse_float=Decimal)
@@ -133,7 +135,8 @@ class NodeProcess:
         return self._client.call(method, *params)
 
     def start(self) -> Self:
-        """Start the node and wait until it answers. Raises NodeStartError."""
+        """Start the node and wait until it answers. Raises NodeStartError, also for a taken port."""
+        self._require_free_port()
         self._output.seek(0)
         self._output.truncate()
         self._process = subprocess.Popen(
@@ -201,6 +204,15 @@ class NodeProcess:
             else:
                 return
         raise NodeStartError(f"{self._command[0]} did not come up:\n{self._last_output()}")
+
+    def _require_free_port(self) -> None:
+        """Refuse a port on which somebody listens: he might answer the readiness probe instead of the node."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as error:
+                raise NodeStartError(f"port {self.port} is taken: {error.strerror}") from None
 
     def _last_output(self) -> str:
         self._output.seek(0)

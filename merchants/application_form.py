@@ -50,10 +50,12 @@ class SignUpForm(forms.Form):
         return data
 
 
-class ApplicationForm(forms.ModelForm[Merchant]):
+class ApplicationForm(forms.ModelForm):
     """What a business says about itself. ``decoded`` says what its number means, once that is valid."""
 
-    bic_confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput, label=_("The BIC is right as it is"))
+    bic_confirmed = forms.BooleanField(
+        required=False, widget=forms.HiddenInput, label=_("The BIC is right as it is")
+    )
 
     class Meta:
         model = Merchant
@@ -121,7 +123,9 @@ class ApplicationForm(forms.ModelForm[Merchant]):
             return bank_account.parse_iban(self.cleaned_data["iban"])
         except bank_account.BankAccountRefused as error:
             raise ValidationError(
-                _("This is not an account number of Kazakhstan (KZ, then 18 letters or digits), or it has a typing mistake.")
+                _(
+                    "This is not an account number of Kazakhstan (KZ, then 18 letters or digits), or it has a typing mistake."
+                )
             ) from error
 
     def clean_bank_bic(self) -> str:
@@ -132,7 +136,9 @@ class ApplicationForm(forms.ModelForm[Merchant]):
         try:
             return bank_account.parse_bic(text)
         except bank_account.BankAccountRefused as error:
-            raise ValidationError(_("A BIC has 8 or 11 characters, and KZ as its fifth and sixth.")) from error
+            raise ValidationError(
+                _("A BIC has 8 or 11 characters, and KZ as its fifth and sixth.")
+            ) from error
 
     def clean(self) -> dict[str, Any]:
         """Legal form against number, BIC against account number."""
@@ -153,7 +159,9 @@ class ApplicationForm(forms.ModelForm[Merchant]):
         hint = bank_account.hint_bic(data["iban"])
         if not data["bank_bic"]:
             if hint is None:
-                self.add_error("bank_bic", _("The bank is not known from the account number: please give its BIC."))
+                self.add_error(
+                    "bank_bic", _("The bank is not known from the account number: please give its BIC.")
+                )
             data["bank_bic"] = hint or ""
         elif hint and not bank_account.is_same_bank(hint, data["bank_bic"]) and not data.get("bic_confirmed"):
             # The list of banks is partly stale, so this is a question and no refusal.
@@ -161,7 +169,9 @@ class ApplicationForm(forms.ModelForm[Merchant]):
             self.add_error(
                 "bank_bic",
                 ValidationError(
-                    _("The account number points to the bank %(bic)s. If yours is right, tick the box below."),
+                    _(
+                        "The account number points to the bank %(bic)s. If yours is right, tick the box below."
+                    ),
                     params={"bic": hint},
                 ),
             )
@@ -169,5 +179,3 @@ class ApplicationForm(forms.ModelForm[Merchant]):
     def application(self) -> Application:
         """The valid form as the verb wants it."""
         return Application(**{name: self.cleaned_data[name] for name in self._meta.fields or ()})
-
-

@@ -25,7 +25,9 @@ class LogInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("E-mail address")
-        self.fields["username"].widget = forms.EmailInput(attrs={"autocomplete": "username", "maxlength": 254})
+        self.fields["username"].widget = forms.EmailInput(
+            attrs={"autocomplete": "username", "maxlength": 254}
+        )
 
     def clean_username(self) -> str:
         """Addresses are kept in lower case."""
@@ -40,7 +42,9 @@ class StoreForm(forms.Form):
         label=_("Name"), max_length=100, help_text=_("What customers read on the payment page.")
     )
     website = forms.URLField(label=_("Website"), required=False, max_length=200, assume_scheme="https")
-    accepted_assets = forms.MultipleChoiceField(label=_("Accepted assets"), widget=forms.CheckboxSelectMultiple)
+    accepted_assets = forms.MultipleChoiceField(
+        label=_("Accepted assets"), widget=forms.CheckboxSelectMultiple
+    )
     speed_policy = forms.ChoiceField(
         label=_("When a payment counts as final"),
         choices=[
@@ -66,10 +70,14 @@ class StoreForm(forms.Form):
     )
     language = forms.ChoiceField(label=_("Language of the payment page"), choices=LANGUAGES, initial="kk")
     archived = forms.BooleanField(
-        label=_("Archived: no new invoices"), required=False, help_text=_("What it was paid stays visible and owed.")
+        label=_("Archived: no new invoices"),
+        required=False,
+        help_text=_("What it was paid stays visible and owed."),
     )
 
-    def __init__(self, *args: Any, asset_choices: list[AssetChoice], store: Store | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, asset_choices: list[AssetChoice], store: Store | None = None, **kwargs: Any
+    ) -> None:
         if store is not None:
             kwargs["initial"] = _initial(store)
         super().__init__(*args, **kwargs)
@@ -125,7 +133,9 @@ class WebhookForm(forms.Form):
         help_text=_("None ticked: every event."),
         widget=forms.CheckboxSelectMultiple,
     )
-    automatic_redelivery = forms.BooleanField(label=_("Repeat failed deliveries"), required=False, initial=True)
+    automatic_redelivery = forms.BooleanField(
+        label=_("Repeat failed deliveries"), required=False, initial=True
+    )
     enabled = forms.BooleanField(label=_("Switched on"), required=False, initial=True)
 
     def __init__(self, *args: Any, webhook: Webhook | None = None, **kwargs: Any) -> None:

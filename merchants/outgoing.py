@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from django.utils.translation import gettext
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, get_ip_address
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -45,15 +46,15 @@ def check_address(url: str, *, private_allowed: bool) -> None:
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AddressRefused("the address begins with https:// and names a server")
+        raise AddressRefused(gettext("the address begins with https:// and names a server"))
     if parts.username is not None or parts.password is not None:
-        raise AddressRefused("the address must not hold a name or a password")
+        raise AddressRefused(gettext("the address must not hold a name or a password"))
     if private_allowed:
         return
     if parts.scheme != "https":
-        raise AddressRefused("the address begins with https://")
+        raise AddressRefused(gettext("the address begins with https://"))
     if _is_refused_literal(parts.hostname):
-        raise AddressRefused("the address must be reachable from the internet")
+        raise AddressRefused(gettext("the address must be reachable from the internet"))
 
 
 def post(

@@ -12,8 +12,12 @@ from merchants.business_id import BusinessId, Division, Fault, Kind
 from merchants.models import WebhookEventType
 
 # One sentence for every stranger: it must not tell whether, or whose, the number is.
-BUSINESS_ID_UNUSABLE = _("The business cannot be registered with this number; please write to the city office.")
-EMAIL_UNUSABLE = _("This address cannot be used here. If it is yours, log in first; otherwise use another one.")
+BUSINESS_ID_UNUSABLE = _(
+    "The business cannot be registered with this number; please write to the city office."
+)
+EMAIL_UNUSABLE = _(
+    "This address cannot be used here. If it is yours, log in first; otherwise use another one."
+)
 
 _FAULTS: dict[Fault, str | Promise] = {
     Fault.NOT_DIGITS: _("The number holds something else than the digits 0 to 9."),
@@ -66,7 +70,11 @@ def business_id_meaning(decoded: BusinessId) -> str:
     if decoded.division is None:
         born = formats.date_format(decoded.since, "DATE_FORMAT")
         meaning = gettext("ИИН: a person born on %(date)s") % {"date": born}
-        return f"{meaning} ({gettext('century not given: check the document')})" if decoded.century_unknown else meaning
+        return (
+            f"{meaning} ({gettext('century not given: check the document')})"
+            if decoded.century_unknown
+            else meaning
+        )
     return gettext("БИН: %(kind)s, %(division)s, registered %(month)s") % {
         "kind": _KINDS[decoded.kind],
         "division": _DIVISIONS[decoded.division],

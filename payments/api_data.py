@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.urls import reverse
 from alatau_pay.money import divide_down, format_minor
 from payments import invoices
 from payments.models import Invoice, Payment, PaymentStatus, Quote
-from payments.presentation import remaining_minor, uri_for
+from payments.presentation import paid_share, remaining_minor, uri_for
 from payments.webhook_payloads import payment_data
 
 TIYN_DECIMALS = 2
@@ -55,19 +56,19 @@ def invoice_data(invoice: Invoice, *, now: datetime) -> dict[str, Any]:
 
 def payment_methods_data(invoice: Invoice) -> list[dict[str, Any]]:
     """One element a quote, with its payments. Both generations of clients find their own key names."""
-    payments = list(invoice.payments.select_related("transfer__asset__network", "transfer__deposit_address"))
+    payments = list(invoice.payments.select_related("quote", "transfer__asset__network", "transfer__deposit_address"))
+    share = paid_share(payments)
     quotes = invoice.quotes.select_related("asset__network", "deposit_address")
-    return [_method_data(invoice, quote, [p for p in payments if p.quote_id == quote.pk]) for quote in quotes]
+    return [_method_data(quote, share, [p for p in payments if p.quote_id == quote.pk]) for quote in quotes]
 
 
-def _method_data(invoice: Invoice, quote: Quote, payments: Sequence[Payment]) -> dict[str, Any]:
+def _method_data(quote: Quote, share: Fraction, payments: Sequence[Payment]) -> dict[str, Any]:
     asset = quote.asset
 
     def text(minor: int) -> str:
         return format_minor(minor, asset.decimals, trim=True)
 
-    due_tiyn = max(0, invoice.amount_tiyn - invoice.paid_tiyn)
-    due_minor = remaining_minor(quote, due_tiyn=due_tiyn, amount_tiyn=invoice.amount_tiyn)
+    due_minor = remaining_minor(quote, share)
     paid_minor = sum(payment.amount_minor for payment in payments if payment.status != PaymentStatus.INVALID)
     return {
         "paymentMethodId": asset.payment_method_id,
@@ -77,7 +78,7 @@ def _method_data(invoice: Invoice, quote: Quote, payments: Sequence[Payment]) ->
         "paymentLink": uri_for(quote, due_minor) if due_minor else "",
         "rate": format(quote.rate_tenge.normalize(), "f"),
         "paymentMethodPaid": text(paid_minor),
-        "totalPaid": text(divide_down(quote.amount_minor * invoice.paid_tiyn, invoice.amount_tiyn)),
+        "totalPaid": text(divide_down(share * quote.amount_minor, 1)),
         "due": text(due_minor),
         "amount": text(quote.amount_minor),
         "paymentMethodFee": "0",

@@ -18,6 +18,7 @@ class Row:
 
     payment: Payment
     coin: Asset
+    step_minor: int
     status: str
     reason: str
     confirmations: int
@@ -67,6 +68,7 @@ def payment_fact(row: Row) -> PaymentFact:
     return PaymentFact(
         amount_minor=row.payment.amount_minor,
         quoted_minor=row.payment.quote.amount_minor if row.payment.quote else None,
+        step_minor=row.step_minor,
         confirmed=row.status == PaymentStatus.SETTLED,
         valid=row.status != PaymentStatus.INVALID,
         received_at=row.payment.received_at,
@@ -79,6 +81,7 @@ def _row(payment: Payment, invoice: Invoice) -> Row:
     return Row(
         payment=payment,
         coin=transfer.asset.asset,
+        step_minor=10 ** (transfer.asset.decimals - transfer.asset.quote_decimals),
         status=status,
         reason=reason,
         confirmations=confirmations.of(transfer, transfer.network),

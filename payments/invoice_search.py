@@ -34,7 +34,7 @@ class Totals:
     """Over everything that was found, not only the page. Amounts in tiyn."""
 
     count: int
-    amount_tiyn: int
+    asked_tiyn: int
     settled_count: int
     settled_tiyn: int
 
@@ -69,7 +69,7 @@ def totals_of(invoices: QuerySet[Invoice]) -> Totals:
     return Totals(
         **invoices.order_by().aggregate(
             count=Count("pk"),
-            amount_tiyn=Sum("amount_tiyn", default=0),
+            asked_tiyn=Sum("amount_tiyn", default=0),
             settled_count=Count("pk", filter=settled),
             settled_tiyn=Sum("amount_tiyn", filter=settled, default=0),
         )

@@ -42,10 +42,14 @@ class InvoiceFact:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFact:
-    """What is known of a payment. ``quoted_minor`` is None where its asset was never quoted: it then counts for nothing."""
+    """What is known of a payment. ``quoted_minor`` is None where its asset was never quoted: it then counts for nothing.
+
+    ``step_minor`` is the unit that its asset's quotes are rounded up to: less than one such step too much is rounding.
+    """
 
     amount_minor: int
     quoted_minor: int | None
+    step_minor: int
     confirmed: bool
     valid: bool
     received_at: datetime
@@ -56,6 +60,11 @@ class PaymentFact:
         if not self.valid or self.quoted_minor is None:
             return Fraction(0)
         return Fraction(self.amount_minor, self.quoted_minor)
+
+    @property
+    def step_share(self) -> Fraction:
+        """The part of the invoice that one step of this payment's quote is."""
+        return Fraction(self.step_minor, self.quoted_minor) if self.share and self.quoted_minor else Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ def decide(
     )
     return Decision(
         status=status,
-        additional_status=_additional(invoice, status, paid_tiyn),
+        additional_status=_additional(invoice, status, paid_tiyn, is_over=_is_over(payments)),
         paid_tiyn=paid_tiyn,
         values_tiyn=values_tiyn(invoice.amount_tiyn, payments),
         bookings=_bookings(invoice.amount_tiyn, payments, settled=status == SETTLED),
@@ -162,11 +171,17 @@ def _status(
     return EXPIRED if deadline_passed else NEW
 
 
-def _additional(invoice: InvoiceFact, status: str, paid_tiyn: int) -> str:
+def _is_over(payments: Sequence[PaymentFact]) -> bool:
+    """Too much by at least one step of a quote; less is what rounding an amount due up can bring."""
+    excess = sum((payment.share for payment in payments), Fraction(0)) - 1
+    return excess > 0 and excess >= max(payment.step_share for payment in payments)
+
+
+def _additional(invoice: InvoiceFact, status: str, paid_tiyn: int, *, is_over: bool) -> str:
     if invoice.marked_status:
         return MARKED
     if status in (SETTLED, PROCESSING):
-        return PAID_OVER if paid_tiyn > invoice.amount_tiyn else NONE
+        return PAID_OVER if is_over else NONE
     if status == INVALID or paid_tiyn == 0:
         return NONE
     # In Expired, enough money can only have come late: in time it would be Processing.
@@ -199,6 +214,8 @@ def _booking(payment: PaymentFact, value_tiyn: int, credited_tiyn: int, amount_t
         return HELD
     credited_minor = payment.amount_minor
     if credited_tiyn < value_tiyn:
-        # At the quote's rate, rounded up by less than one unit; the whole units beyond it are owed to the resident.
-        credited_minor = min(credited_minor, divide_up(credited_tiyn * payment.quoted_minor, amount_tiyn))
+        # At the quote's rate, rounded up by less than one unit; what is beyond it is owed to the resident, from a step on.
+        paying_minor = divide_up(credited_tiyn * payment.quoted_minor, amount_tiyn)
+        if payment.amount_minor - paying_minor >= payment.step_minor:
+            credited_minor = paying_minor
     return Booking(stands=True, credited_minor=credited_minor, credited_tiyn=credited_tiyn)

@@ -6,6 +6,7 @@ Only reads, in two queries for an invoice at hand. Nothing here decides a status
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -128,7 +129,8 @@ def present(invoice: Invoice, *, now: datetime) -> Presentation:
     arrivals = _arrivals(invoice)
     phase = phase_of(invoice.status, arrivals)
     due_tiyn = _due_tiyn(invoice)
-    offers = _offers(invoice, due_tiyn) if due_tiyn else []
+    share = paid_share(arrival.payment for arrival in arrivals)
+    offers = _offers(invoice, share) if due_tiyn else []
     return Presentation(
         invoice=invoice,
         phase=phase,
@@ -150,13 +152,20 @@ def phase_of(status: str, arrivals: list[Arrival]) -> str:
     return "confirming" if any(arrival.confirmations for arrival in counted) else "seen"
 
 
-def remaining_minor(quote: Quote, *, due_tiyn: int, amount_tiyn: int) -> int:
-    """The part of ``quote`` that stands for ``due_tiyn`` of ``amount_tiyn``, in the asset's smallest unit.
+def paid_share(payments: Iterable[Payment]) -> Fraction:
+    """The part of an invoice that ``payments`` (their quotes loaded) pay, exactly; those that do not count pay nothing."""
+    counted = (payment for payment in payments if payment.status != PaymentStatus.INVALID and payment.quote)
+    return sum((Fraction(payment.amount_minor, payment.quote.amount_minor) for payment in counted), Fraction(0))
 
-    Rounded up to the decimals that the asset is quoted with: paying just this makes the invoice whole.
+
+def remaining_minor(quote: Quote, share: Fraction) -> int:
+    """What is left of ``quote`` when ``share`` of the invoice is paid, in the asset's smallest unit; 0 when nothing is.
+
+    Rounded up to the decimals that the asset is quoted with: paying just this makes the invoice whole, and no more
+    (``lifecycle`` takes less than one such step for rounding, not for an excess).
     """
     step = 10 ** (quote.asset.decimals - quote.asset.quote_decimals)
-    return divide_up(Fraction(quote.amount_minor * due_tiyn, amount_tiyn), step) * step
+    return max(0, divide_up((1 - share) * quote.amount_minor, step)) * step
 
 
 def status_of(invoice: Invoice, now: datetime) -> dict[str, Any]:
@@ -201,9 +210,9 @@ def _due_tiyn(invoice: Invoice) -> int:
     return max(0, invoice.amount_tiyn - invoice.paid_tiyn)
 
 
-def _offers(invoice: Invoice, due_tiyn: int) -> list[Offer]:
+def _offers(invoice: Invoice, share: Fraction) -> list[Offer]:
     return [
-        Offer(quote, remaining_minor(quote, due_tiyn=due_tiyn, amount_tiyn=invoice.amount_tiyn))
+        Offer(quote, remaining_minor(quote, share))
         for quote in _newest_quotes(invoice)
     ]
 

@@ -15,6 +15,8 @@ from pathlib import Path
 ACCOUNT = "nobody"
 
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_READ_SEARCH = 2
@@ -50,7 +52,9 @@ def drop() -> None:
     """Become the unprivileged account. Called in the child, between fork and exec."""
     account = pwd.getpwnam(ACCOUNT)
     if sys.platform == "linux":
+        # Without the second, access(2), by which PostgreSQL looks for its own programs, would not heed the capability.
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)

@@ -96,12 +96,8 @@ class BitcoinReader:
         if not missing or tip_changed:
             # With a block that came in between, missing may mean mined; the next step knows.
             return {}
-        answers = self._rpc.raw_transactions(missing)
-        return {
-            bytes.fromhex(txid): GONE_REASON
-            for txid, raw in zip(missing, answers, strict=True)
-            if raw is None
-        }
+        absent = self._rpc.absent_from_mempool(missing, self._state.tip_hash)
+        return {bytes.fromhex(txid): GONE_REASON for txid in absent}
 
     def accept(self) -> None:
         self._looked_at |= self._looking_at

@@ -82,6 +82,20 @@ class BitcoinRpc:
         )
         return [None if result is None else bytes.fromhex(result) for result in results]
 
+    def absent_from_mempool(self, txids: Sequence[str], tip_hash: str) -> list[str]:
+        """Those of ``txids`` that the mempool does not hold; none when a block came in since ``tip_hash`` was the tip.
+
+        One batch in order: a transaction that is missing while the tip has stayed was not mined meanwhile.
+        """
+        entries = self._node.batch(
+            [*(("getmempoolentry", [txid]) for txid in txids), ("getbestblockhash", [])]
+        )
+        best = entries.pop()
+        if best != tip_hash:
+            return []
+        known = _absent_as_none(entries, _NOT_FOUND)
+        return [txid for txid, entry in zip(txids, known, strict=True) if entry is None]
+
     def _all(self, calls: list[tuple[str, list[Any]]]) -> list[bytes]:
         results = self._node.batch(calls)
         raise_first_error(results)

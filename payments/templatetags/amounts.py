@@ -35,8 +35,10 @@ def units(amount_minor: int, asset: OnChainAsset) -> str:
 
 @register.filter
 def clock(seconds: int) -> str:
-    """Seconds as minutes and seconds: 899 → "14:59"."""
-    return f"{seconds // 60}:{seconds % 60:02d}"
+    """Seconds as a clock shows them: 899 → "14:59", 86399 → "23:59:59". js/checkout.js counts on in the same form."""
+    hours, rest = divmod(seconds, 3600)
+    minutes = f"{hours}:{rest // 60:02d}" if hours else str(rest // 60)
+    return f"{minutes}:{rest % 60:02d}"
 
 
 @register.filter

@@ -35,9 +35,16 @@
 
   const isOpen = () => phase === "awaiting" || phase === "partial";
 
+  const two = (number) => String(number).padStart(2, "0");
+  const clockText = (seconds) => {
+    const hours = Math.floor(seconds / 3600);
+    const minutes = Math.floor(seconds / 60) % 60;
+    return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+  };
+
   const countDown = () => {
     const seconds = Math.max(0, Math.ceil((endsAt - performance.now()) / 1000));
-    clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    clock.textContent = clockText(seconds);
     pay.classList.toggle("is-hurried", isOpen() && seconds < 60);
     if (isOpen() && seconds === 0 && pay.dataset.phase !== "closing") {
       show("closing");

@@ -39,7 +39,7 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(item) for item in value]
     if isinstance(value, str):
-        return re.sub(r"[0-9a-f]{40,}", "hex", value)
+        return re.sub(r"\(hex\)#\w{8}", "(hex)#sum", re.sub(r"[0-9a-f]{40,}", "hex", value))
     return type(value).__name__
 
 

@@ -27,10 +27,11 @@ def invoice(status="New", *, tolerance=0, ever_settled=False, marked=""):
     )
 
 
-def payment(part=1000, *, confirmed=False, valid=True, late=False, quoted=1000):
+def payment(part=1000, *, confirmed=False, valid=True, late=False, quoted=1000, step=1):
     return PaymentFact(
         amount_minor=part,
         quoted_minor=quoted,
+        step_minor=step,
         confirmed=confirmed,
         valid=valid,
         received_at=EXPIRY + timedelta(seconds=1) if late else EXPIRY,
@@ -127,6 +128,16 @@ def test_an_excess_is_credited_up_to_the_invoice_and_the_rest_held():
     assert decision.bookings == (Booking(stands=True, credited_minor=1000, credited_tiyn=1_000_000),)
 
 
+@pytest.mark.parametrize(
+    ("amount", "additional", "credited_minor"), [(1009, "None", 1009), (1010, "PaidOver", 1000), (1019, "PaidOver", 1000)]
+)
+def test_less_than_one_quoting_step_too_much_is_rounding_not_an_excess(amount, additional, credited_minor):
+    paid = payment(amount, step=10, confirmed=True)
+    decision = decide(invoice(), [paid], now=BEFORE, observed_until=BEFORE)
+    assert decision.additional_status == additional
+    assert decision.bookings == (Booking(stands=True, credited_minor=credited_minor, credited_tiyn=1_000_000),)
+
+
 def test_a_second_full_payment_is_held_whole():
     decision = decide(
         invoice(), [payment(confirmed=True), payment(confirmed=True)], now=BEFORE, observed_until=BEFORE
@@ -148,14 +159,15 @@ def test_a_shop_that_marks_a_short_invoice_settled_is_credited_what_came():
 
 
 facts = st.builds(
-    lambda part, quoted, confirmed, valid, late: payment(
-        part, quoted=quoted, confirmed=confirmed, valid=valid, late=late
+    lambda part, quoted, confirmed, valid, late, step: payment(
+        part, quoted=quoted, confirmed=confirmed, valid=valid, late=late, step=step
     ),
     st.integers(1, 10**24),
     st.one_of(st.none(), st.integers(1, 10**24)),
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.sampled_from([1, 100, 10**10]),
 )
 
 

@@ -1,0 +1,207 @@
+"""Django admin of the chains. What verbs write is only read here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from alatau_pay.money import Money
+from chains import wallets
+from chains.evm.addresses import checksum_address
+from chains.forms import OnChainAssetForm, WalletForm
+from chains.models import Block, DepositAddress, Network, OnChainAsset, Transfer, Wallet
+
+
+class WrittenByVerbs(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that the program writes: to be looked at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _hex(value: bytes | memoryview | None, *, prefix: str = "") -> str:
+    return prefix + bytes(value).hex() if value else "–"
+
+
+@admin.register(Network)
+class NetworkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "slug", "kind", "condition", "cursor_height", "observed_at", "enabled")
+    list_filter = ("kind", "enabled")
+    search_fields = ("slug", "name")
+    _identity = ("slug", "kind", "bitcoin_chain", "chain_id", "anchor_height", "anchor_hash_hex")
+    _watched = ("condition", "cursor_height", "cursor_hash_hex", "observed_at", "halted_at", "halted_reason")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Which chain a network is never changes: a cursor of one chain means nothing on another."""
+        return (*self._identity, *self._watched) if obj else self._watched
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("condition"))
+    def condition(self, network: Network) -> str:
+        if network.halted_at:
+            return str(_("halted: %(reason)s") % {"reason": network.halted_reason})
+        if network.cursor_height is None:
+            return str(_("not read yet"))
+        return str(_("watched")) if network.enabled else str(_("disabled"))
+
+    @admin.display(description=_("last block read"))
+    def cursor_hash_hex(self, network: Network) -> str:
+        return _hex(network.cursor_hash)
+
+
+@admin.register(OnChainAsset)
+class OnChainAssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = OnChainAssetForm
+    list_display = ("code", "symbol", "name", "network", "contract_hex", "decimals", "quote_decimals")
+    list_filter = ("network",)
+    search_fields = ("code", "symbol", "name")
+    _fixed = ("code", "network", "contract_hex", "decimals")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        contract = "contract_hex" if obj else "contract_address"
+        return ("code", "symbol", "name", "network", contract, "decimals", "quote_decimals")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """What amounts are counted in never changes under them."""
+        return self._fixed if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("contract"))
+    def contract_hex(self, asset: OnChainAsset) -> str:
+        return checksum_address(bytes(asset.contract)) if asset.contract else "–"
+
+
+@admin.register(Wallet)
+class WalletAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = WalletForm
+    list_display = ("label", "network", "owner", "active", "next_index", "created_at")
+    list_filter = ("network", "active")
+    search_fields = ("label", "owner")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("network", "label", "public_key", "confirmed")
+        return (
+            "network",
+            "label",
+            "owner",
+            "public_key",
+            "first_addresses",
+            "next_index",
+            "last_used",
+            "active",
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Wallet, form: Any, change: bool) -> None:
+        """The verb makes the row (the operator's wallet); the form's unsaved one only takes its key."""
+        saved = wallets.import_wallet(
+            network=obj.network,
+            label=obj.label,
+            owner="",
+            public_key=form.cleaned_data["public_key"],
+            now=timezone.now(),
+        )
+        obj.pk = saved.pk
+        obj.refresh_from_db()
+
+    @admin.display(description=_("first addresses"))
+    def first_addresses(self, wallet: Wallet) -> SafeString:
+        addresses = wallets.preview(wallet.network, wallet.public_key)
+        return format_html("<br>".join(["{}"] * len(addresses)), *addresses)
+
+    @admin.display(description=_("highest index that received money"))
+    def last_used(self, wallet: Wallet) -> str:
+        """Together with ``next_index``: how far a wallet restored elsewhere has to look (its gap limit)."""
+        index = wallets.highest_used_index(wallet)
+        return "–" if index is None else str(index)
+
+
+@admin.register(DepositAddress)
+class DepositAddressAdmin(WrittenByVerbs):
+    list_display = ("address", "network", "wallet", "derivation_index", "purpose", "created_at")
+    list_filter = ("network",)
+    search_fields = ("address", "purpose")
+    exclude = ("key",)
+
+
+@admin.register(Block)
+class BlockAdmin(WrittenByVerbs):
+    list_display = ("height", "network", "hash_hex", "time")
+    list_filter = ("network",)
+    ordering: ClassVar = ["network", "-height"]
+    fields = ("network", "height", "hash_hex", "parent_hash_hex", "time")
+
+    @admin.display(description=_("hash"))
+    def hash_hex(self, block: Block) -> str:
+        return _hex(block.hash)
+
+    @admin.display(description=_("parent"))
+    def parent_hash_hex(self, block: Block) -> str:
+        return _hex(block.parent_hash)
+
+
+@admin.register(Transfer)
+class TransferAdmin(WrittenByVerbs):
+    list_display = (
+        "txid_hex",
+        "index",
+        "asset",
+        "amount",
+        "deposit_address",
+        "state",
+        "block_height",
+        "received_at",
+    )
+    list_filter = ("network", "state", "asset")
+    search_fields = ("deposit_address__address", "sender")
+    ordering: ClassVar = ["-id"]
+    exclude = ("txid", "block_hash")
+    fields = (
+        "network", "txid_hex", "index", "asset", "amount", "deposit_address", "sender", "state", "state_reason",
+        "block_height", "block_hash_hex", "seen_at", "received_at", "pending_match",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
+        return super().get_queryset(request).select_related("asset__network", "deposit_address")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transfer], search_term: str
+    ) -> tuple[QuerySet[Transfer], bool]:
+        """Also by txid, as explorers show it."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        try:
+            txid = bytes.fromhex(search_term.strip().removeprefix("0x"))
+        except ValueError:
+            return found, may_repeat
+        return (found | queryset.filter(txid=txid), may_repeat) if len(txid) == 32 else (found, may_repeat)
+
+    @admin.display(description=_("amount"))
+    def amount(self, transfer: Transfer) -> str:
+        return str(Money(transfer.amount_minor, transfer.asset.asset))
+
+    @admin.display(description=_("block"))
+    def block_hash_hex(self, transfer: Transfer) -> str:
+        return _hex(transfer.block_hash)
