@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class ReadOnlyAdmin(admin.ModelAdmin):
     """No add, no change, no delete; viewing needs the view permission as usual."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -21,7 +21,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
         return False
 
 
-class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # generic only in the stubs
+class ReadOnlyInline(admin.TabularInline):
     """Rows of a read-only model inside another's page."""
 
     extra = 0
@@ -35,7 +35,7 @@ class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]  # generic 
 
 
 def tenge_text(amount_tiyn: int) -> str:
-    """"12 500,00 ₸" for admin pages: no-break spaces between thousands, comma before tiyn."""
+    """ "12 500,00 ₸" for admin pages: no-break spaces between thousands, comma before tiyn."""
     sign, absolute = ("−" if amount_tiyn < 0 else ""), abs(amount_tiyn)
     whole = f"{absolute // 100:,}".replace(",", "\u00a0")
     return f"{sign}{whole},{absolute % 100:02d}\u00a0₸"

@@ -35,7 +35,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         body = [{"path": path, "message": message} for path, message in error.errors]
         return Response(body, status=error.status_code)
     # Here and not above: DRF's views load our key authentication, which raises this module's errors.
-    
+
     # Imported late: DRF's views load the authentication class, which itself raises the errors of this module.
     from rest_framework.views import exception_handler
 
@@ -55,7 +55,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _validation_rows(detail: Any, path: str = "") -> list[dict[str, str]]:
     if isinstance(detail, dict):
-        nested = [_validation_rows(value, f"{path}.{key}" if path else str(key)) for key, value in detail.items()]
+        nested = [
+            _validation_rows(value, f"{path}.{key}" if path else str(key)) for key, value in detail.items()
+        ]
         return [row for rows in nested for row in rows]
     if isinstance(detail, list):
         return [row for value in detail for row in _validation_rows(value, path)]

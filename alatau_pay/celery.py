@@ -34,7 +34,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
-    "fetch exchange rates": {"task": "payments.tasks.fetch_rates", "schedule": 30.0, "options": {"expires": 30}},
+    "fetch exchange rates": {
+        "task": "payments.tasks.fetch_rates",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "deliver webhooks that are due": {
         "task": "merchants.tasks.deliver_webhooks",
         "schedule": 5.0,

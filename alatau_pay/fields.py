@@ -42,7 +42,7 @@ class MinorAmountField(models.DecimalField):
         if isinstance(value, float):
             raise AmountError("a float is never an amount")
         if value is None or hasattr(value, "resolve_expression"):
-            return value  # type: ignore[return-value]  # an expression goes to the database as it is
+            return value
         number = self.to_python(value)
         return None if number is None else Decimal(number)
 

@@ -35,7 +35,9 @@ def get_bytes(url: str, *, params: dict[str, str] | None = None, timeout_seconds
     """
     host = httpx.URL(url).host
     try:
-        with httpx.stream("GET", url, params=params, timeout=timeout_seconds, follow_redirects=False) as response:
+        with httpx.stream(
+            "GET", url, params=params, timeout=timeout_seconds, follow_redirects=False
+        ) as response:
             if response.status_code == 429 or response.status_code >= 500:
                 raise Unreachable(host, f"HTTP {response.status_code}")
             if response.status_code != 200:

@@ -84,7 +84,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": {**env.db("DATABASE_URL"), "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60)}}
+DATABASES = {
+    "default": {**env.db("DATABASE_URL"), "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60)}
+}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL: PostgreSQL is the only database this program runs on")
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -143,7 +145,15 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31536000 if _secure else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
+SECURE_SSL_REDIRECT = _secure
+# A container's own health check speaks plain HTTP to it.
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/health$"]
+# Whether browsers preload the whole domain is for the domain's owner to say.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -188,7 +198,9 @@ WATCH_INTERVAL_SECONDS = env.float("WATCH_INTERVAL_SECONDS", default=0.25)
 # A watch task ends after this long and is started again by beat, so that code and settings are picked up.
 WATCH_RUN_SECONDS = env.float("WATCH_RUN_SECONDS", default=50.0)
 
-RATE_SOURCES = env.list("RATE_SOURCES", default=["payments.rates.binance.Binance", "payments.rates.national_bank.NationalBank"])
+RATE_SOURCES = env.list(
+    "RATE_SOURCES", default=["payments.rates.binance.Binance", "payments.rates.national_bank.NationalBank"]
+)
 BINANCE_URL = env("BINANCE_URL", default="https://data-api.binance.vision")
 NATIONAL_BANK_URL = env("NATIONAL_BANK_URL", default="https://nationalbank.kz")
 # For the demo and the tests only: "BTC=34000000,ETH=1700000,USDT=495" in tenge.

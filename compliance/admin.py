@@ -12,10 +12,17 @@ from compliance.models import AdmittedAsset
 
 
 @admin.register(AdmittedAsset)
-class AdmittedAssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class AdmittedAssetAdmin(admin.ModelAdmin):
     """An admission ends by its date; it is not deleted, since payments were taken under it."""
 
-    list_display = ("asset_code", "admitted_from", "admitted_until", "payment_min_tiyn", "payment_max_tiyn", "created_by")
+    list_display = (
+        "asset_code",
+        "admitted_from",
+        "admitted_until",
+        "payment_min_tiyn",
+        "payment_max_tiyn",
+        "created_by",
+    )
     list_filter = ("asset_code",)
     readonly_fields = ("created_by", "created_at")
 

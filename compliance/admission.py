@@ -32,10 +32,14 @@ def admitted_for(amount_tiyn: int, *, asset_codes: list[str], now: datetime) -> 
     if not fitting:
         known = [code for code in asset_codes if code in rows]
         raise NotAdmitted(
-            "the amount is outside the limits of every accepted asset" if known else "none of the accepted assets is admitted"
+            "the amount is outside the limits of every accepted asset"
+            if known
+            else "none of the accepted assets is admitted"
         )
     return fitting
 
 
 def _within(row: AdmittedAsset, amount_tiyn: int) -> bool:
-    return row.payment_min_tiyn <= amount_tiyn and (row.payment_max_tiyn is None or amount_tiyn <= row.payment_max_tiyn)
+    return row.payment_min_tiyn <= amount_tiyn and (
+        row.payment_max_tiyn is None or amount_tiyn <= row.payment_max_tiyn
+    )

@@ -19,14 +19,21 @@ class AdmittedAsset(models.Model):
     payment_max_tiyn = models.BigIntegerField(_("largest payment, tiyn"), null=True, blank=True)
     note = models.CharField(_("ground for admission"), max_length=300, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        editable=False,
     )
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
         ordering: ClassVar = ["asset_code", "-admitted_from"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["asset_code", "admitted_from"], name="one_admission_per_asset_and_start"),
+            models.UniqueConstraint(
+                fields=["asset_code", "admitted_from"], name="one_admission_per_asset_and_start"
+            ),
             models.CheckConstraint(
                 condition=models.Q(admitted_until__isnull=True)
                 | models.Q(admitted_until__gt=models.F("admitted_from")),

@@ -38,7 +38,7 @@ class ChainMethods:
         return {
             "chain": "regtest",
             "blocks": self._chain.height,
-            "headers": max(block.height for block in self._chain.blocks.values()),
+            "headers": self._chain.best_header_height(),
             "bestblockhash": tip.hash,
             "bits": f"{REGTEST_BITS:08x}",
             "target": f"{REGTEST_TARGET:064x}",
@@ -48,7 +48,7 @@ class ChainMethods:
             "verificationprogress": 1,
             "initialblockdownload": False,
             "chainwork": f"{tip.work:064x}",
-            "size_on_disk": sum(len(block.raw) for block in self._chain.blocks.values()),
+            "size_on_disk": self._chain.size_on_disk,
             "pruned": False,
             "warnings": WARNINGS,
         }

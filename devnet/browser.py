@@ -34,7 +34,6 @@ class _Forms(HTMLParser):
         self._textarea = ""
         self._id: str | None = None
         self._is_error = False
-        self._submit_named: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -44,6 +43,8 @@ class _Forms(HTMLParser):
             self.forms.append(Form(values.get("action", "")))
         elif tag == "input" and self.forms and "name" in values:
             self._input(values)
+        elif tag == "button" and self.forms and "name" in values:
+            self.forms[-1].names.add(values["name"])
         elif tag == "select" and self.forms:
             self._select = values.get("name", "")
             self.forms[-1].names.add(self._select)
@@ -103,15 +104,22 @@ class Browser:
         if not fitting:
             raise PageBroken(f"{self.url}: no form with {', '.join(typed)}")
         form = fitting[0]
-        data = {**form.values, **{name: value if isinstance(value, list) else [value] for name, value in typed.items()}}
+        data = {
+            **form.values,
+            **{name: value if isinstance(value, list) else [value] for name, value in typed.items()},
+        }
         action = urljoin(self.url, form.action)
         # Django compares the Referer of a secure form; a browser always sends one.
-        self._show(self._client.post(action, data=data, headers={"Referer": self.url, "Accept-Language": "en"}))
+        self._show(
+            self._client.post(action, data=data, headers={"Referer": self.url, "Accept-Language": "en"})
+        )
 
     def expect_page(self, path: str) -> None:
         """Check that the page before the eyes is at ``path`` (its beginning). Raises PageBroken with the form's errors."""
         if not httpx.URL(self.url).path.startswith(path):
-            raise PageBroken(f"{self.url} instead of {path}: {'; '.join(self._page.errors) or 'no error shown'}")
+            raise PageBroken(
+                f"{self.url} instead of {path}: {'; '.join(self._page.errors) or 'no error shown'}"
+            )
 
     def text_of(self, element_id: str) -> str:
         """The text of the element with this id. Raises PageBroken."""

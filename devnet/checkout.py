@@ -70,13 +70,17 @@ class Checkout:
         """The picture on the asset's tab. Raises CheckoutBroken when the page has none."""
         if asset not in self._page.qr_by_asset:
             offered = ", ".join(self._page.qr_by_asset) or "nothing"
-            raise CheckoutBroken(f"the page cannot be paid in {asset}: it offers {offered} ({self._page.phase})")
+            raise CheckoutBroken(
+                f"the page cannot be paid in {asset}: it offers {offered} ({self._page.phase})"
+            )
         return self._get(urljoin(self.url, self._page.qr_by_asset[asset]))
 
     def statuses(self, *, seconds: float) -> Iterator[dict[str, Any]]:
         """The live status as it is pushed, the present one first. Raises CheckoutBroken after ``seconds`` of silence."""
         try:
-            with self._client.stream("GET", urljoin(self.url, self._page.live_url), timeout=seconds) as stream:
+            with self._client.stream(
+                "GET", urljoin(self.url, self._page.live_url), timeout=seconds
+            ) as stream:
                 for line in stream.iter_lines():
                     if line.startswith("data:"):
                         yield json.loads(line.removeprefix("data:"))

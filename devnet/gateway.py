@@ -10,11 +10,12 @@ import json
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from alatau_pay.embedded import EmbeddedPostgres, EmbeddedRedis
 from alatau_pay.embedded.ports import LOOPBACK, free_port, is_listening
@@ -76,6 +77,8 @@ class Gateway:
         self._say = say
         self._ports = (ports or Ports()).free()
         self._supervisor = Supervisor(say)
+        #: What ``demo.json`` says; empty until everything is ready.
+        self.description: dict[str, Any] = {}
         log = self.directory / "log"
         self.postgres = EmbeddedPostgres(
             self.directory / "postgres",
@@ -119,15 +122,19 @@ class Gateway:
         self._supervisor.start(*self._programs(environment))
         self._supervisor.wait_ready(seconds=READY_SECONDS)
         readiness.wait_until_quoting(self.postgres.url, self.redis.url, seconds=READY_SECONDS)
-        description = self._description(facts)
+        description = self.description = self._description(facts)
         preparation.write_private(
             self.directory / "demo.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         )
         return description
 
-    def watch(self) -> NoReturn:
-        """Restart what dies, until an exception (KeyboardInterrupt) ends it."""
-        self._supervisor.watch()
+    def watch(self, ending: threading.Event | None = None) -> None:
+        """Restart what dies, until ``ending`` is set or an exception (KeyboardInterrupt) comes."""
+        self._supervisor.watch(ending)
+
+    def kill(self, name: str) -> None:
+        """End one program ("web", "watcher", …) with SIGKILL. Raises KeyError for no such name."""
+        self._supervisor.kill(name)
 
     def stop(self) -> None:
         """Stop everything; no process is left when this returns. What was committed is kept."""

@@ -101,6 +101,8 @@ class KernelChain:
         #: txid -> hash of the last connected block that held it, as -txindex keeps it; never forgotten.
         self.block_of_transaction: dict[str, str] = {}
         self.invalidated: set[str] = set()
+        self._highest = 0
+        self.size_on_disk = len(GENESIS.raw)
         self._load()
         self._log = self._log_path.open("ab")
 
@@ -113,6 +115,15 @@ class KernelChain:
     def height(self) -> int:
         """The height of the tip."""
         return len(self.active) - 1
+
+    def best_header_height(self) -> int:
+        """The height of the highest block that is not on an invalidated branch."""
+        if not self.invalidated:
+            return self._highest
+        trusted = (
+            block.height for block in self.blocks.values() if not self._descends_from_invalidated(block)
+        )
+        return max(trusted)
 
     def is_active(self, block: RegtestBlock) -> bool:
         """Whether the block is on the active chain."""
@@ -204,14 +215,14 @@ class KernelChain:
         parent = self.blocks[block.previous_hash]
         block.height = parent.height + 1
         block.work = parent.work + WORK_PER_BLOCK
-        times = [block.time]
-        while len(times) < MEDIAN_TIME_SPAN and parent.height >= 0:
-            times.append(parent.time)
-            if parent.height == 0:
-                break
+        times = [block.time, parent.time]
+        while len(times) < MEDIAN_TIME_SPAN and parent.height:
             parent = self.blocks[parent.previous_hash]
+            times.append(parent.time)
         block.median_time = sorted(times)[len(times) // 2]
         self.blocks[block.hash] = block
+        self._highest = max(self._highest, block.height)
+        self.size_on_disk += len(block.raw)
 
     def _ancestors(self, block: RegtestBlock) -> Iterator[RegtestBlock]:
         """The block itself and then its parents, without the genesis block."""

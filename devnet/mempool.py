@@ -12,6 +12,7 @@ from devnet.bitcoin_block import Coin
 from devnet.bitcoin_script import is_unspendable
 from devnet.bitcoin_transaction import BitcoinTransaction, OutPoint
 from devnet.kernel_chain import ChainChange, KernelChain
+from devnet.lock_times import check_final, check_relative_locks
 from devnet.relay_policy import (
     InputsMissingError,
     PoolRejectionError,
@@ -26,11 +27,6 @@ from devnet.relay_policy import (
 COINBASE_MATURITY = 100
 MAX_CLUSTER_COUNT = 64
 MAX_REPLACED = 100
-LOCKTIME_THRESHOLD = 500_000_000
-SEQUENCE_FINAL = 0xFFFFFFFF
-SEQUENCE_DISABLED = 1 << 31
-SEQUENCE_IS_TIME = 1 << 22
-SEQUENCE_GRANULARITY = 9
 #: An invalidation deeper than this gives up on returning what it disconnects, as Core does.
 MAX_DISCONNECTED_TO_RETURN = 10
 
@@ -82,14 +78,14 @@ class Mempool:
         """The fee in satoshi and the members that would be replaced. Raises PoolRejectionError."""
         check_shape(transaction)
         check_standard(transaction)
-        self._check_final(transaction)
+        check_final(transaction, self._chain)
         if transaction.txid in self.entries:
             same = self.entries[transaction.txid].transaction.wtxid == transaction.wtxid
             raise PoolRejectionError(
                 "txn-already-in-mempool" if same else "txn-same-nonwitness-data-in-mempool"
             )
         coins = self._coins_spent(transaction)
-        self._check_relative_locks(transaction, coins)
+        check_relative_locks(transaction, coins, self._chain)
         fee_sat = self._fee_sat(transaction, coins)
         check_fee(transaction, fee_sat)
         replaced = self._check_replacement(transaction, fee_sat)
@@ -196,9 +192,9 @@ class Mempool:
         for transaction in [*returning, *(entry.transaction for entry in before.values())]:
             old = before.get(transaction.txid)
             try:
-                self._check_final(transaction)
+                check_final(transaction, self._chain)
                 coins = self._coins_spent(transaction)
-                self._check_relative_locks(transaction, coins)
+                check_relative_locks(transaction, coins, self._chain)
                 fee_sat = self._fee_sat(transaction, coins)
             except PoolRejectionError:
                 if old:
@@ -208,18 +204,6 @@ class Mempool:
                 self._hold(old)
             else:
                 self._add(PoolEntry(transaction, fee_sat, now, self._chain.height), change)
-
-    def _check_final(self, transaction: BitcoinTransaction) -> None:
-        """The absolute lock time, against the next block."""
-        limit = (
-            self._chain.height + 1
-            if transaction.locktime < LOCKTIME_THRESHOLD
-            else self._chain.tip.median_time
-        )
-        if transaction.locktime < limit or not transaction.locktime:
-            return
-        if any(item.sequence != SEQUENCE_FINAL for item in transaction.inputs):
-            raise PoolRejectionError("non-final")
 
     def _coins_spent(self, transaction: BitcoinTransaction) -> list[Coin]:
         coins = [self.coin(item.previous) for item in transaction.inputs]
@@ -232,26 +216,6 @@ class Mempool:
         ):
             raise PoolRejectionError("txn-already-known")
         raise InputsMissingError("bad-txns-inputs-missingorspent")
-
-    def _check_relative_locks(self, transaction: BitcoinTransaction, coins: list[Coin]) -> None:
-        """BIP 68: the age that each input asks of the coin it spends."""
-        if transaction.version < 2:
-            return
-        for item, coin in zip(transaction.inputs, coins, strict=True):
-            if item.sequence & SEQUENCE_DISABLED:
-                continue
-            span = item.sequence & 0xFFFF
-            if not item.sequence & SEQUENCE_IS_TIME:
-                is_locked = coin.height + span > self._chain.height + 1
-            else:
-                made_after = self._chain.blocks[
-                    self._chain.active[min(max(coin.height - 1, 0), self._chain.height)]
-                ]
-                is_locked = (
-                    made_after.median_time + (span << SEQUENCE_GRANULARITY) > self._chain.tip.median_time
-                )
-            if is_locked:
-                raise PoolRejectionError("non-BIP68-final")
 
     def _fee_sat(self, transaction: BitcoinTransaction, coins: list[Coin]) -> int:
         for coin in coins:

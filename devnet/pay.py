@@ -45,7 +45,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make pay", description=__doc__)
     parser.add_argument("--invoice", default="")
     parser.add_argument("--asset", default="")
-    parser.add_argument("--description", type=Path, default=ROOT / "var" / "demo.json", help="of the running demo")
+    parser.add_argument(
+        "--description", type=Path, default=ROOT / "var" / "demo.json", help="of the running demo"
+    )
     return parser.parse_args()
 
 

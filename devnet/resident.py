@@ -11,7 +11,7 @@ import httpx
 
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.checkout import Checkout, CheckoutBroken
-from devnet.evm_token import TOKEN_ADDRESS, mint_token, token_balance
+from devnet.evm_token import mint_token, token_balance
 from devnet.evm_wallet import EvmWallet
 from devnet.process import JsonRpcClient
 from devnet.qr_reading import read_qr
@@ -83,6 +83,11 @@ class Resident:
             return BitcoinWallet(self._bitcoin.call).pay(uri)
         return EvmWallet(self._evm.call).pay(uri)
 
+    def mine(self) -> None:
+        """One more block on each chain."""
+        BitcoinWallet(self._bitcoin.call).mine(1)
+        self._evm.call("evm_mine")
+
     def _mine(self, uri: str) -> None:
         if uri.startswith("bitcoin:"):
             BitcoinWallet(self._bitcoin.call).mine(1)
@@ -116,6 +121,6 @@ def _wait(statuses: Iterator[dict[str, Any]], phases: set[str], started_at: floa
         last = status
         if status["phase"] in phases:
             return time.monotonic() - started_at
-    raise CheckoutBroken(f"the page does not say {' or '.join(sorted(phases))}, but {last.get('phase', 'nothing')}")
-
-
+    raise CheckoutBroken(
+        f"the page does not say {' or '.join(sorted(phases))}, but {last.get('phase', 'nothing')}"
+    )

@@ -8,6 +8,7 @@ paid by their QR, settled, booked and told. The exit status is 0 only if all of 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -138,7 +139,10 @@ def _approve(admin: Browser, login: dict[str, str]) -> str:
     admin.open("/admin/")
     admin.submit(username=login["email"], password=login["password"])
     admin.open("/admin/merchants/merchant/?status__exact=Applied")
-    merchant_id = admin.text.partition("/admin/merchants/merchant/")[2].partition("/change/")[0]
+    found = re.findall(r"/admin/merchants/merchant/(\w+)/change/", admin.text)
+    if len(set(found)) != 1:
+        raise StoryBroken(f"{len(set(found))} applications in the admin's list instead of one")
+    merchant_id: str = found[0]
     admin.open(f"/admin/merchants/merchant/{merchant_id}/change/")
     admin.submit(reason="", move="approve")
     admin.open(f"/admin/merchants/merchant/{merchant_id}/change/")
@@ -169,7 +173,9 @@ def _pay(
     status = story.api("GET", f"invoices/{invoice_id}")
     if (status["status"], status["additionalStatus"]) != ("Settled", "None"):
         raise StoryBroken(f"invoice {invoice_id} is {status['status']} / {status['additionalStatus']}")
-    note(f"seen {paid.seen_seconds:.2f} s, settled {paid.settled_seconds:.2f} s, page {paid.bytes_loaded / 1000:.0f} kB")
+    note(
+        f"seen {paid.seen_seconds:.2f} s, settled {paid.settled_seconds:.2f} s, page {paid.bytes_loaded / 1000:.0f} kB"
+    )
 
 
 def _check_books(story: Story, merchant_id: str, note: Callable[[str], None]) -> None:
@@ -238,7 +244,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             tell(story, stack)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The outermost line: whatever broke the story is its ending, and the logs stay for reading.
         kept = directory / "log"
         print(f"\nThe story broke: {type(error).__name__}: {error}\nLogs: {kept}", file=sys.stderr)
@@ -252,7 +258,17 @@ def _table(story: Story) -> str:
     rows = [f"| {name:<54} | {seconds:7.2f} | {note}" for name, seconds, note in story.steps]
     total = sum(seconds for _, seconds, _ in story.steps)
     rule = "+" + "-" * 56 + "+" + "-" * 9 + "+"
-    return "\n".join(["", rule, f"| {'step':<54} | seconds |", rule, *rows, rule, f"| {'all of it held':<54} | {total:7.2f} |"])
+    return "\n".join(
+        [
+            "",
+            rule,
+            f"| {'step':<54} | seconds |",
+            rule,
+            *rows,
+            rule,
+            f"| {'all of it held':<54} | {total:7.2f} |",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ BALANCES = """
 """
 
 
-def expected(invoices: list[tuple[dict[str, Any], list[dict[str, Any]]]], *, merchant_id: str) -> dict[str, int]:
+def expected(
+    invoices: list[tuple[dict[str, Any], list[dict[str, Any]]]], *, merchant_id: str
+) -> dict[str, int]:
     """Debits less credits in smallest units by account code, for settled invoices and their payment methods."""
     books: Counter[str] = Counter()
     for invoice, methods in invoices:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 import httpx
 import psycopg
@@ -34,6 +34,7 @@ class Service:
     is_ready: Callable[[], bool]
     ask_to_stop: Callable[[], None]
     stop: Callable[[], None]
+    kill: Callable[[], None]
     log_path: Path | None = None
 
     @classmethod
@@ -46,6 +47,7 @@ class Service:
             is_ready,
             child.ask_to_stop,
             child.stop,
+            child.kill,
             child.log_path,
         )
 
@@ -60,6 +62,7 @@ class Service:
             server.answers,
             lambda: None,
             server.stop,
+            child.kill,
             child.log_path,
         )
 
@@ -67,7 +70,13 @@ class Service:
     def of_node(cls, name: str, node: NodeProcess) -> Service:
         """A development node; its ``start`` returns when it answers."""
         return cls(
-            name, node.start, lambda: node.is_running, lambda: _node_answers(node), lambda: None, node.stop
+            name,
+            node.start,
+            lambda: node.is_running,
+            lambda: _node_answers(node),
+            lambda: None,
+            node.stop,
+            node.kill,
         )
 
 
@@ -107,17 +116,21 @@ class Supervisor:
                 raise StartFailed(f"not ready in {seconds:.0f} s: {names}{_log_hint(waiting[0])}")
             time.sleep(POLL_SECONDS)
 
-    def watch(self) -> NoReturn:
-        """Restart what dies, and say so, until an exception (KeyboardInterrupt) ends it."""
+    def watch(self, ending: threading.Event | None = None) -> None:
+        """Restart what dies, and say so, until ``ending`` is set or an exception (KeyboardInterrupt) comes."""
+        ending = ending or threading.Event()
         next_health = time.monotonic() + HEALTH_SECONDS
-        while True:
-            time.sleep(POLL_SECONDS)
+        while not ending.wait(POLL_SECONDS):
             now = time.monotonic()
             for watched in self._watched:
                 self._keep_running(watched, now)
             if now >= next_health:
                 self._check_health()
                 next_health = time.monotonic() + HEALTH_SECONDS
+
+    def kill(self, name: str) -> None:
+        """End one program with SIGKILL, as a crash would; ``watch`` starts it again. Raises KeyError for no such name."""
+        {watched.service.name: watched.service for watched in self._watched}[name].kill()
 
     def stop(self) -> None:
         """Stop everything; what uses others first. Nothing is left when this returns."""

@@ -77,7 +77,8 @@ class BookedFilter(admin.SimpleListFilter):
         if self.value() != "yes":
             return queryset
         return queryset.filter(
-            Q(booked_as="held") | Q(ledger_entry__postings__account__kind="held"), status=PaymentStatus.SETTLED
+            Q(booked_as="held") | Q(ledger_entry__postings__account__kind="held"),
+            status=PaymentStatus.SETTLED,
         ).distinct()
 
 
@@ -120,7 +121,7 @@ class RateObservationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Incident)
-class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class IncidentAdmin(admin.ModelAdmin):
     """An officer closes an incident by saying how it was resolved; what happened is not edited."""
 
     list_display = ("opened_at", "invoice", "description", "closed_at", "closed_by")

@@ -121,7 +121,9 @@ def _create(request: Request, store: Store) -> Invoice:
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("Idempotency-Key", "").strip()
     if len(key) > IDEMPOTENCY_KEY_LENGTH_MAX or not key.isprintable():
-        raise ApiError("idempotency-key-invalid", f"at most {IDEMPOTENCY_KEY_LENGTH_MAX} printable characters", 400)
+        raise ApiError(
+            "idempotency-key-invalid", f"at most {IDEMPOTENCY_KEY_LENGTH_MAX} printable characters", 400
+        )
     return key or None
 
 

@@ -49,14 +49,20 @@ def invoice_data(invoice: Invoice, *, now: datetime) -> dict[str, Any]:
         "availableStatusesForManualMarking": invoices.markable(invoice),
         "archived": invoice.archived,
         "metadata": invoice.metadata,
-        "checkout": {**invoice.checkout, "speedPolicy": invoice.speed_policy, "paymentMethods": _methods(invoice)},
+        "checkout": {
+            **invoice.checkout,
+            "speedPolicy": invoice.speed_policy,
+            "paymentMethods": _methods(invoice),
+        },
         "receipt": invoice.receipt,
     }
 
 
 def payment_methods_data(invoice: Invoice) -> list[dict[str, Any]]:
     """One element a quote, with its payments. Both generations of clients find their own key names."""
-    payments = list(invoice.payments.select_related("quote", "transfer__asset__network", "transfer__deposit_address"))
+    payments = list(
+        invoice.payments.select_related("quote", "transfer__asset__network", "transfer__deposit_address")
+    )
     share = paid_share(payments)
     quotes = invoice.quotes.select_related("asset__network", "deposit_address")
     return [_method_data(quote, share, [p for p in payments if p.quote_id == quote.pk]) for quote in quotes]

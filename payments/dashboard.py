@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -26,6 +28,16 @@ from payments.presentation import present
 from payments.sale_form import InvoiceForm, make_invoice
 from payments.wording import say
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+
+def _day_field(label: StrPromise) -> forms.DateField:
+    # Days that a calendar can still count on from; no invoice is older than Bitcoin.
+    limits = [MinValueValidator(date(2009, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    return forms.DateField(label=label, required=False, widget=widget, validators=limits)
+
 
 class FilterForm(forms.Form):
     """The questions of the invoice list. What cannot be understood is said, and leaves the question open."""
@@ -34,12 +46,8 @@ class FilterForm(forms.Form):
     status = forms.ChoiceField(
         label=gettext_lazy("Status"), choices=[("", gettext_lazy("All")), *InvoiceStatus.choices], required=False
     )
-    first_day = forms.DateField(
-        label=gettext_lazy("From"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
-    last_day = forms.DateField(
-        label=gettext_lazy("To"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
+    first_day = _day_field(gettext_lazy("From"))
+    last_day = _day_field(gettext_lazy("To"))
 
 
 @login_required

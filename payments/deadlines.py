@@ -24,7 +24,9 @@ def confirm(network_slug: str | None, *, now: datetime) -> int:
     waiting = Payment.objects.filter(status=PaymentStatus.PROCESSING)
     if network_slug is not None:
         waiting = waiting.filter(transfer__network_id=network_slug)
-    return _apply(list(waiting.order_by("invoice_id").values_list("invoice_id", flat=True).distinct()), now=now)
+    return _apply(
+        list(waiting.order_by("invoice_id").values_list("invoice_id", flat=True).distinct()), now=now
+    )
 
 
 def decide_due(*, now: datetime) -> int:

@@ -235,7 +235,9 @@ def _is_web_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isprintable() and " " not in text
+    return (
+        parts.scheme in {"http", "https"} and bool(parts.hostname) and text.isprintable() and " " not in text
+    )
 
 
 def _without_decimals(value: Any) -> Any:

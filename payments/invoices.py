@@ -80,7 +80,13 @@ def create(
     try:
         with transaction.atomic():
             return _write(
-                request, terms, store=store, source=source, idempotency_key=idempotency_key, user=user, now=now
+                request,
+                terms,
+                store=store,
+                source=source,
+                idempotency_key=idempotency_key,
+                user=user,
+                now=now,
             )
     except IntegrityError:
         # Two requests with one key raced: the loser answers with the winner's invoice.
@@ -204,7 +210,8 @@ def _write(
         created_by=user,
         created_at=now,
         expires_at=expires_at,
-        monitoring_expires_at=expires_at + timedelta(minutes=_or(request.monitoring_minutes, store.monitoring_minutes)),
+        monitoring_expires_at=expires_at
+        + timedelta(minutes=_or(request.monitoring_minutes, store.monitoring_minutes)),
     )
     # In the order of their ids, so that two invoices that need the same wallets never wait for each other in a circle.
     for position, term in sorted(enumerate(terms), key=lambda pair: pair[1].wallet.pk):
@@ -253,7 +260,9 @@ def _apply_locked(invoice: Invoice, *, now: datetime, actor: User | None) -> Non
 def _write_payments(invoice: Invoice, facts: Facts, decision: lifecycle.Decision, *, now: datetime) -> bool:
     touched = False
     for row, value_tiyn, target in zip(facts.rows, decision.values_tiyn, decision.bookings, strict=True):
-        touched |= _write_payment(invoice, row.payment, row.status, row.reason, row.confirmations, value_tiyn, now=now)
+        touched |= _write_payment(
+            invoice, row.payment, row.status, row.reason, row.confirmations, value_tiyn, now=now
+        )
         booking.bring_to(row.payment, target, coin=row.coin, merchant_id=invoice.store.merchant_id, now=now)
     return touched
 
@@ -285,7 +294,9 @@ def _write_payment(
     return True
 
 
-def _write_status(invoice: Invoice, decision: lifecycle.Decision, *, now: datetime, actor: User | None) -> None:
+def _write_status(
+    invoice: Invoice, decision: lifecycle.Decision, *, now: datetime, actor: User | None
+) -> None:
     before = (invoice.status, invoice.additional_status)
     after = (decision.status, decision.additional_status)
     if before == after and invoice.paid_tiyn == decision.paid_tiyn:
@@ -304,7 +315,11 @@ def _write_status(invoice: Invoice, decision: lifecycle.Decision, *, now: dateti
 
 def _watch_for_loss(invoice: Invoice, *, before: str, now: datetime) -> None:
     """A settled invoice that became Invalid without a person's word is an incident, until its payment returns."""
-    if before == InvoiceStatus.SETTLED and invoice.status == InvoiceStatus.INVALID and not invoice.marked_status:
+    if (
+        before == InvoiceStatus.SETTLED
+        and invoice.status == InvoiceStatus.INVALID
+        and not invoice.marked_status
+    ):
         description = "A settled invoice lost its payment: the chain no longer holds it."
         Incident.objects.create(invoice=invoice, opened_at=now, description=description)
         logger.error("settled invoice lost its payment", extra={"invoice": invoice.pk})

@@ -64,7 +64,9 @@ class PaymentFact:
     @property
     def step_share(self) -> Fraction:
         """The part of the invoice that one step of this payment's quote is."""
-        return Fraction(self.step_minor, self.quoted_minor) if self.share and self.quoted_minor else Fraction(0)
+        return (
+            Fraction(self.step_minor, self.quoted_minor) if self.share and self.quoted_minor else Fraction(0)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def events(before: tuple[str, str], after: tuple[str, str]) -> tuple[str, ...]:
     """The webhook events of a move from (status, additional status) to another; empty when a shop need not hear of it."""
     (old, old_additional), (new, new_additional) = before, after
     if new == EXPIRED:
-        told = ("InvoiceExpired",) if old != EXPIRED else ()
+        told: tuple[str, ...] = ("InvoiceExpired",) if old != EXPIRED else ()
         if new_additional == PAID_PARTIAL and (old, old_additional) != after:
             told += ("InvoiceExpiredPaidPartial",)
         if new_additional == PAID_LATE and (old, old_additional) != after:

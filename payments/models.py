@@ -50,7 +50,9 @@ class Invoice(models.Model):
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="invoices")
     amount_tiyn = models.BigIntegerField()
     status = models.CharField(max_length=12, choices=InvoiceStatus, default=InvoiceStatus.NEW)
-    additional_status = models.CharField(max_length=12, choices=AdditionalStatus, default=AdditionalStatus.NONE)
+    additional_status = models.CharField(
+        max_length=12, choices=AdditionalStatus, default=AdditionalStatus.NONE
+    )
     paid_tiyn = models.BigIntegerField(default=0)
     tolerance_basis_points = models.PositiveSmallIntegerField(default=0)
     speed_policy = models.CharField(max_length=16, choices=SpeedPolicy)
@@ -92,14 +94,18 @@ class Invoice(models.Model):
             models.UniqueConstraint(
                 fields=["store", "idempotency_key"], name="one_invoice_per_store_and_idempotency_key"
             ),
-            models.CheckConstraint(condition=Q(marked_status__in=["", "Settled", "Invalid"]), name="invoice_mark"),
+            models.CheckConstraint(
+                condition=Q(marked_status__in=["", "Settled", "Invalid"]), name="invoice_mark"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["store", "-created_at"], name="invoice_by_store"),
             models.Index(fields=["store", "order_id"], name="invoice_by_order", condition=~Q(order_id="")),
             models.Index(fields=["expires_at"], name="invoice_expiry_queue", condition=Q(status="New")),
             models.Index(
-                fields=["monitoring_expires_at"], name="invoice_processing_queue", condition=Q(status="Processing")
+                fields=["monitoring_expires_at"],
+                name="invoice_processing_queue",
+                condition=Q(status="Processing"),
             ),
         ]
 
@@ -128,7 +134,9 @@ class Quote(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="quote_amount_positive"),
             models.CheckConstraint(condition=Q(rate_tenge__gt=0), name="quote_rate_positive"),
-            models.UniqueConstraint(fields=["invoice", "asset", "created_at"], name="one_quote_per_asset_and_instant"),
+            models.UniqueConstraint(
+                fields=["invoice", "asset", "created_at"], name="one_quote_per_asset_and_instant"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -144,8 +152,9 @@ class PaymentStatus(models.TextChoices):
 class Payment(models.Model):
     """A transfer matched to an invoice: at most one per transfer. Written by ``payments.invoices`` alone.
 
-    ``value_tiyn`` is what the transfer is worth at the quote's rate (``lifecycle.values_tiyn``). ``ledger_entry`` is the entry that
-    stands for it now (null: nothing is booked, or what was booked has been reversed); ``bookings`` counts its entries.
+    ``value_tiyn`` is what the transfer is worth at the quote's rate (``lifecycle.values_tiyn``). ``ledger_entry`` is the
+    entry that stands for it now (null: nothing is booked, or what was booked has been reversed); ``bookings`` counts
+    its entries.
     """
 
     transfer = models.OneToOneField(Transfer, on_delete=models.PROTECT, related_name="payment")
@@ -169,7 +178,8 @@ class Payment(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(
-                condition=Q(ledger_entry__isnull=True, booked_as="") | (Q(ledger_entry__isnull=False) & ~Q(booked_as="")),
+                condition=Q(ledger_entry__isnull=True, booked_as="")
+                | (Q(ledger_entry__isnull=False) & ~Q(booked_as="")),
                 name="payment_booking_is_named",
             ),
         ]
@@ -197,7 +207,9 @@ class InvoiceEvent(models.Model):
     class Meta:
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["invoice", "revision", "kind"], name="one_event_per_revision_and_kind")
+            models.UniqueConstraint(
+                fields=["invoice", "revision", "kind"], name="one_event_per_revision_and_kind"
+            )
         ]
 
     def __str__(self) -> str:

@@ -56,7 +56,9 @@ def prices(symbols: set[str], *, now: datetime) -> dict[str, Price]:
 
 
 def _newest(now: datetime) -> list[Observation]:
-    recent = Q(observed_at__gte=now - settings.RATE_AGE_MAX) | Q(base=DOLLAR, observed_at__gte=now - OFFICIAL_AGE_MAX)
+    recent = Q(observed_at__gte=now - settings.RATE_AGE_MAX) | Q(
+        base=DOLLAR, observed_at__gte=now - OFFICIAL_AGE_MAX
+    )
     rows = (
         # The clock of the asker may be a moment behind the fetcher's; a price from further ahead is not believed.
         RateObservation.objects.filter(recent, observed_at__lte=now + timedelta(seconds=5))

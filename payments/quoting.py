@@ -16,7 +16,7 @@ from alatau_pay.money import divide_up
 
 TENGE = "KZT"
 DOLLAR = "USD"
-DOLLAR_TOKEN = "USDT"
+DOLLAR_COIN = "USDT"
 # The National Bank's rate holds through weekends and holidays; longer than this means that nobody fetched it.
 OFFICIAL_AGE_MAX = timedelta(days=5)
 
@@ -67,8 +67,8 @@ def price(symbol: str, observations: Iterable[Observation], *, rules: Rules, now
     if direct := _fresh(newest, symbol, TENGE, rules=rules, now=now):
         path: tuple[Observation, ...] = (direct,)
     else:
-        coin = _fresh(newest, symbol, DOLLAR_TOKEN, rules=rules, now=now)
-        dollar = _fresh(newest, DOLLAR_TOKEN, TENGE, rules=rules, now=now)
+        coin = _fresh(newest, symbol, DOLLAR_COIN, rules=rules, now=now)
+        dollar = _fresh(newest, DOLLAR_COIN, TENGE, rules=rules, now=now)
         if coin is None or dollar is None:
             raise RateUnavailable(f"no fresh price of {symbol} in tenge")
         path = (coin, dollar)
@@ -84,9 +84,9 @@ def amount_due_minor(amount_tiyn: int, rate_tenge: Decimal, *, decimals: int, qu
 
     Rounding up is in the merchant's favour and is at most one step: 1 satoshi, a ten-thousandth of a USDT.
     """
-    step_minor = 10 ** (decimals - quote_decimals)
+    step_minor: int = 10 ** (decimals - quote_decimals)
     units = Fraction(amount_tiyn, 100) / Fraction(rate_tenge)
-    return divide_up(units * 10**quote_decimals, 1) * step_minor
+    return divide_up(units * int(10**quote_decimals), 1) * step_minor
 
 
 def _newest(observations: Iterable[Observation]) -> dict[tuple[str, str], Observation]:
@@ -115,7 +115,7 @@ def _check_official(
     now: datetime,
 ) -> tuple[Observation, ...]:
     """The official dollar rate beside the path, when the path goes over USDT/KZT."""
-    market = next((step for step in path if (step.base, step.quote) == (DOLLAR_TOKEN, TENGE)), None)
+    market = next((step for step in path if (step.base, step.quote) == (DOLLAR_COIN, TENGE)), None)
     official = newest.get((DOLLAR, TENGE))
     if official is not None and now - official.observed_at > OFFICIAL_AGE_MAX:
         official = None
@@ -124,5 +124,7 @@ def _check_official(
             raise RateUnavailable("no official dollar rate to check the price against")
         return ()
     if market is not None and abs(market.price / official.price - 1) > rules.official_deviation_max:
-        raise RateUnavailable(f"USDT/KZT {market.price} is too far from the official dollar rate {official.price}")
+        raise RateUnavailable(
+            f"USDT/KZT {market.price} is too far from the official dollar rate {official.price}"
+        )
     return (official,)

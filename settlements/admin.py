@@ -47,7 +47,7 @@ class AccountAdmin(ReadOnlyAdmin):
         return format_minor(ledger.balance_minor(name), account.asset_decimals)
 
 
-class DatedRowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class DatedRowAdmin(admin.ModelAdmin):
     """A rate that holds from a date on is replaced by a later row, never changed: entries were made by it."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

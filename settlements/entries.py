@@ -124,7 +124,10 @@ def payment_held(*, coin: Asset, received_minor: int) -> Entry:
     """Confirmed money that no invoice may take (late, partial, excess): the operator has it and owes it back."""
     return Entry(
         "payment_held",
-        _lines((AccountName("reserve", coin), DEBIT, received_minor), (AccountName("held", coin), CREDIT, received_minor)),
+        _lines(
+            (AccountName("reserve", coin), DEBIT, received_minor),
+            (AccountName("held", coin), CREDIT, received_minor),
+        ),
     )
 
 

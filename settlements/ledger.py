@@ -156,4 +156,6 @@ def _accounts(names: set[AccountName], *, now: datetime) -> dict[str, Account]:
 
 def _require_database_transaction() -> None:
     if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("the ledger posts inside the caller's database transaction")
+        raise transaction.TransactionManagementError(
+            "the ledger posts inside the caller's database transaction"
+        )

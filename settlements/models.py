@@ -34,7 +34,9 @@ class Account(models.Model):
     kind = models.CharField(max_length=16, choices=AccountKind)
     asset_code = models.CharField(max_length=32)
     asset_decimals = models.PositiveSmallIntegerField()
-    merchant = models.ForeignKey(Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
+    merchant = models.ForeignKey(
+        Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -43,7 +45,8 @@ class Account(models.Model):
             # The target of the postings' composite foreign key: a posting cannot name another asset than its account's.
             models.UniqueConstraint(fields=["id", "asset_code"], name="account_and_asset"),
             models.CheckConstraint(
-                condition=Q(kind="payable", merchant__isnull=False) | (~Q(kind="payable") & Q(merchant__isnull=True)),
+                condition=Q(kind="payable", merchant__isnull=False)
+                | (~Q(kind="payable") & Q(merchant__isnull=True)),
                 name="account_of_merchant_iff_payable",
             ),
         ]
@@ -73,7 +76,9 @@ class JournalEntry(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         verbose_name_plural = "journal entries"
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides")]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides")
+        ]
         indexes: ClassVar = [models.Index(fields=["reference"], name="entry_by_reference")]
 
     def __str__(self) -> str:
@@ -108,7 +113,9 @@ class Posting(models.Model):
 class FeeSchedule(models.Model):
     """The platform's fee from a date on: for one merchant, or (merchant null) for everybody without a row of their own."""
 
-    merchant = models.ForeignKey(Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="fees")
+    merchant = models.ForeignKey(
+        Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="fees"
+    )
     valid_from = models.DateField(_("valid from"))
     fee_basis_points = models.PositiveSmallIntegerField(_("fee, hundredths of a per cent"))
 
@@ -118,7 +125,9 @@ class FeeSchedule(models.Model):
             models.UniqueConstraint(
                 fields=["merchant", "valid_from"], name="one_fee_per_merchant_and_date", nulls_distinct=False
             ),
-            models.CheckConstraint(condition=Q(fee_basis_points__lte=2000), name="fee_at_most_twenty_per_cent"),
+            models.CheckConstraint(
+                condition=Q(fee_basis_points__lte=2000), name="fee_at_most_twenty_per_cent"
+            ),
         ]
 
     def __str__(self) -> str:

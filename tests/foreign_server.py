@@ -54,7 +54,8 @@ class ForeignServer:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_GET = do_POST = _answer
+            do_GET = _answer  # noqa: N815 — http.server finds it by this name
+            do_POST = _answer  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 """Quiet: the test reads ``asked``."""
@@ -64,7 +65,9 @@ class ForeignServer:
     @contextmanager
     def running(self) -> Iterator[ForeignServer]:
         """Serve until the block ends."""
-        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield self

@@ -87,7 +87,9 @@ def build_networks(now: datetime) -> tuple[Network, Network]:
         )
         AdmittedAsset.objects.create(asset_code=code, admitted_from=now - timedelta(days=30), created_at=now)
     for network, key in ((bitcoin, BITCOIN_KEY), (evm, EVM_KEY)):
-        wallets.import_wallet(network=network, label=f"{network.slug} treasury", owner="", public_key=key, now=now)
+        wallets.import_wallet(
+            network=network, label=f"{network.slug} treasury", owner="", public_key=key, now=now
+        )
     return bitcoin, evm
 
 
@@ -119,7 +121,9 @@ def build_store(merchant: Merchant, *, now: datetime = NOW, **settings: object) 
 
 def add_member(merchant: Merchant, role: Role, *, now: datetime = NOW) -> User:
     """A colleague with ``role``."""
-    user = User.objects.create_user(f"{role.lower()}-{secrets.token_hex(4)}@shop.example", "shop-member-password")
+    user = User.objects.create_user(
+        f"{role.lower()}-{secrets.token_hex(4)}@shop.example", "shop-member-password"
+    )
     Membership.objects.create(user=user, merchant=merchant, role=role, created_at=now)
     return user
 
@@ -156,7 +160,9 @@ def arrive(
     )
 
 
-def pay(invoice: Invoice, code: str = "BTC", *, at: datetime = NOW, confirmed: bool = True, **how: object) -> Transfer:
+def pay(
+    invoice: Invoice, code: str = "BTC", *, at: datetime = NOW, confirmed: bool = True, **how: object
+) -> Transfer:
     """``arrive``, in the cursor's block when ``confirmed``, and matched."""
     transfer = arrive(invoice, code, at=at, height=100 if confirmed else None, **how)  # type: ignore[arg-type]
     matching.match_pending(now=at)

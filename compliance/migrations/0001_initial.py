@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,21 +14,68 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='AdmittedAsset',
+            name="AdmittedAsset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('asset_code', models.CharField(max_length=32, verbose_name='asset')),
-                ('admitted_from', models.DateTimeField(verbose_name='admitted from')),
-                ('admitted_until', models.DateTimeField(blank=True, null=True, verbose_name='admitted until')),
-                ('payment_min_tiyn', models.BigIntegerField(default=0, verbose_name='smallest payment, tiyn')),
-                ('payment_max_tiyn', models.BigIntegerField(blank=True, null=True, verbose_name='largest payment, tiyn')),
-                ('note', models.CharField(blank=True, max_length=300, verbose_name='ground for admission')),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("asset_code", models.CharField(max_length=32, verbose_name="asset")),
+                ("admitted_from", models.DateTimeField(verbose_name="admitted from")),
+                (
+                    "admitted_until",
+                    models.DateTimeField(blank=True, null=True, verbose_name="admitted until"),
+                ),
+                (
+                    "payment_min_tiyn",
+                    models.BigIntegerField(default=0, verbose_name="smallest payment, tiyn"),
+                ),
+                (
+                    "payment_max_tiyn",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="largest payment, tiyn"),
+                ),
+                ("note", models.CharField(blank=True, max_length=300, verbose_name="ground for admission")),
+                ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['asset_code', '-admitted_from'],
-                'constraints': [models.UniqueConstraint(fields=('asset_code', 'admitted_from'), name='one_admission_per_asset_and_start'), models.CheckConstraint(condition=models.Q(('admitted_until__isnull', True), ('admitted_until__gt', models.F('admitted_from')), _connector='OR'), name='admission_ends_after_it_starts'), models.CheckConstraint(condition=models.Q(('payment_min_tiyn__gte', 0), models.Q(('payment_max_tiyn__isnull', True), ('payment_max_tiyn__gte', models.F('payment_min_tiyn')), _connector='OR')), name='admission_limits_in_order')],
+                "ordering": ["asset_code", "-admitted_from"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("asset_code", "admitted_from"), name="one_admission_per_asset_and_start"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("admitted_until__isnull", True),
+                            ("admitted_until__gt", models.F("admitted_from")),
+                            _connector="OR",
+                        ),
+                        name="admission_ends_after_it_starts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("payment_min_tiyn__gte", 0),
+                            models.Q(
+                                ("payment_max_tiyn__isnull", True),
+                                ("payment_max_tiyn__gte", models.F("payment_min_tiyn")),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="admission_limits_in_order",
+                    ),
+                ],
             },
         ),
     ]

@@ -36,7 +36,8 @@ class Binance:
         if missing := sorted(PAIRS.keys() - prices.keys()):
             raise RateRefused(f"binance: no price for {', '.join(missing)}")
         return [
-            Observation(self.name, base, quote, prices[pair], observed_at=now) for pair, (base, quote) in PAIRS.items()
+            Observation(self.name, base, quote, prices[pair], observed_at=now)
+            for pair, (base, quote) in PAIRS.items()
         ]
 
 

@@ -33,7 +33,9 @@ class NationalBank:
         """USD/KZT of today in Almaty. Raises as RateSource says; RateRefused also when the answer is of another day."""
         today = now.astimezone(ALMATY).date()
         asked = today.strftime("%d.%m.%Y")
-        document = _parse(get_bytes(f"{settings.NATIONAL_BANK_URL}/rss/get_rates.cfm", params={"fdate": asked}))
+        document = _parse(
+            get_bytes(f"{settings.NATIONAL_BANK_URL}/rss/get_rates.cfm", params={"fdate": asked})
+        )
         stated = (document.findtext("date") or "").strip()
         if document.find("item") is None:
             raise RateRefused(f"national bank: no rates for {asked}")

@@ -3,10 +3,12 @@
 
 from datetime import date
 
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
-def enter(apps, schema_editor):
+def enter(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     vat = apps.get_model("settlements", "VatRate")
     fees = apps.get_model("settlements", "FeeSchedule")
     vat.objects.create(valid_from=date(2009, 1, 1), rate_basis_points=1200)
@@ -14,7 +16,7 @@ def enter(apps, schema_editor):
     fees.objects.create(merchant=None, valid_from=date(2026, 1, 1), fee_basis_points=100)
 
 
-def withdraw(apps, schema_editor):
+def withdraw(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("settlements", "VatRate").objects.all().delete()
     apps.get_model("settlements", "FeeSchedule").objects.all().delete()
 

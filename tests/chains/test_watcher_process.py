@@ -1,4 +1,4 @@
-"""The real watcher, a Celery worker, killed and started again: every payment is credited exactly once."""
+"""The real watcher in a process of its own, killed and started again: every payment is credited exactly once."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ def watched(
     network = make_bitcoin_network(bitcoin_node, settings)
     network.catch_up()
     return network
+
+
+WATCH = "import django; django.setup(); from chains.tasks import watch; watch('bitcoin')"
+
+
+@contextmanager
+def watcher_process(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The watcher's task in a process of its own; killed at the end if it still runs."""
+    process = subprocess.Popen([sys.executable, "-c", WATCH], env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -74,10 +88,9 @@ def test_a_watcher_killed_while_it_writes_a_block_loses_nothing_and_counts_nothi
     resident.pay_many([(first.address, 1_000), (second.address, 2_000)])
     resident.mine()
 
-    with psycopg.connect(connection_text()) as blocker, worker(environment) as process:
+    with psycopg.connect(connection_text()) as blocker, watcher_process(environment) as process:
         # Whoever inserts a transfer has to wait here, after the cursor has moved in the same database transaction.
         blocker.execute("LOCK TABLE chains_transfer IN SHARE MODE")
-        watch.apply_async(args=["bitcoin"])
         wait_until(lambda: is_waiting_to_write_transfers(blocker))
         process.kill()
         process.wait()
@@ -85,9 +98,8 @@ def test_a_watcher_killed_while_it_writes_a_block_loses_nothing_and_counts_nothi
     assert watched.network.cursor_height == cursor_before
     assert watched.transfers() == []
 
-    with worker(environment):
-        wait_until(lambda: not watch_lock.is_held("bitcoin"))
-        watch.apply_async(args=["bitcoin"])
+    wait_until(lambda: not watch_lock.is_held("bitcoin"))
+    with watcher_process(environment):
         wait_until(lambda: len(watched.transfers()) == 2)
     found = {(row.deposit_address_id, row.amount_minor, row.state) for row in watched.transfers()}
     assert found == {(first.pk, 1_000, TransferState.MINED), (second.pk, 2_000, TransferState.MINED)}

@@ -212,6 +212,43 @@ class TestRefusals:
         assert refusal(lambda: wallet.pay_many([(SHOP, 293), (OTHER, 329)])).message == "dust"
         assert wallet.pay_many([(SHOP, 294), (OTHER, 330), ("mh5CE8Nbj38iND267s4XnvhSmhDW7yWc6Q", 546)])
 
+    def test_one_that_waits_for_a_later_block(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+        signed = wallet.sign([(SHOP, 10_000)])
+        height = node.rpc("getblockcount")
+        waiting = signed.raw_hex[:-8] + (height + 1).to_bytes(4, "little").hex()
+        error = refusal(lambda: node.rpc("sendrawtransaction", waiting))
+        assert (error.code, error.message) == (-26, "non-final")
+        # A lock time that is over is no obstacle; the signature, which does not fit any more, is.
+        over = signed.raw_hex[:-8] + height.to_bytes(4, "little").hex()
+        error = refusal(lambda: node.rpc("sendrawtransaction", over))
+        assert error.message.startswith("mempool-script-verify-flag-failed")
+
+    @pytest.mark.parametrize("kind", [0, 1 << 22], ids=["blocks", "time"])
+    def test_one_whose_coins_are_not_old_enough(
+        self, node: NodeProcess, wallet: BitcoinWallet, kind: int
+    ) -> None:
+        signed = wallet.sign([(SHOP, 10_000)])
+        assert signed.raw_hex.count("fdffffff") == 1
+        waiting = signed.raw_hex.replace("fdffffff", (kind | 0xFFFF).to_bytes(4, "little").hex())
+        error = refusal(lambda: node.rpc("sendrawtransaction", waiting))
+        assert (error.code, error.message) == (-26, "non-BIP68-final")
+        old = signed.raw_hex.replace("fdffffff", kind.to_bytes(4, "little").hex())
+        error = refusal(lambda: node.rpc("sendrawtransaction", old))
+        assert error.message.startswith("mempool-script-verify-flag-failed")
+
+    def test_the_65th_of_a_chain(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
+        coin = wallet.coins()[0]
+        for length in range(1, 66):
+            signed = wallet.sign(
+                [(wallet.address, coin.amount_sat - 1000 * length)], coins=[coin], fee_rate=1
+            )
+            if length < 65:
+                wallet.broadcast(signed)
+                coin = type(coin)(type(coin.outpoint)(signed.txid, 0), coin.amount_sat - 1000 * length)
+        error = refusal(lambda: wallet.broadcast(signed))
+        assert (error.code, error.message) == (-26, "too-large-cluster")
+        assert len(node.rpc("getrawmempool")) == 64
+
     def test_nothing_in_and_nothing_out(self, node: NodeProcess) -> None:
         error = refusal(lambda: node.rpc("sendrawtransaction", "02000000000000000000"))
         assert (error.code, error.message) == (-26, "bad-txns-vin-empty")
@@ -542,6 +579,26 @@ class TestReorgs:
         assert node.rpc("getbestblockhash") == branch[1]
         assert node.rpc("submitblock", side["hex"]) is None
         assert node.rpc("getbestblockhash") == side["hash"]
+
+    def test_of_two_branches_of_one_length_the_first_seen_wins(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
+        first = wallet.mine(2)
+        node.rpc("invalidateblock", first[0])
+        second = node.rpc("generatetoaddress", 2, MINER)
+        assert node.rpc("getbestblockhash") == second[1]
+        node.rpc("reconsiderblock", first[0])
+        assert node.rpc("getbestblockhash") == first[1]
+        tips = {tip["hash"]: tip["status"] for tip in node.rpc("getchaintips")}
+        assert (tips[first[1]], tips[second[1]]) == ("active", "valid-fork")
+
+    def test_an_invalidated_branch_leaves_no_headers_ahead(
+        self, node: NodeProcess, wallet: BitcoinWallet
+    ) -> None:
+        node.rpc("invalidateblock", wallet.mine(2)[0])
+        info = node.rpc("getblockchaininfo")
+        assert info["headers"] == info["blocks"]
+        node.rpc("generatetoaddress", 3, MINER)
 
     def test_six_blocks_deep(self, node: NodeProcess, wallet: BitcoinWallet) -> None:
         sent = []

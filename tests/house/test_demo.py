@@ -74,22 +74,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def descendants(pid):
-    """Every process below ``pid``."""
-    children = {}
+def children_of(pid):
+    """The processes that ``pid`` started and that still run."""
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
+            if parent == pid:
+                found.append(int(entry.name))
     return found
+
+
+def descendants(pid):
+    """Every process below ``pid``."""
+    below = children_of(pid)
+    return [*below, *(deeper for child in below for deeper in descendants(child))]
 
 
 def command_of(pid):
@@ -137,7 +139,8 @@ def test_it_takes_orders_heals_stops_without_a_trace_and_keeps_its_data(start):
     checkout = httpx.get(answer.json()["checkoutLink"], trust_env=False)
     assert checkout.status_code == 200
 
-    web = next(pid for pid in descendants(demo.process.pid) if "gunicorn" in command_of(pid))
+    # The server itself and not one of its workers, which it would replace by itself.
+    web = next(pid for pid in children_of(demo.process.pid) if "gunicorn" in command_of(pid))
     os.kill(web, signal.SIGKILL)
     assert wait_until(lambda: not is_alive(web))
     assert wait_until(lambda: answers(description["base_url"])), "the web server was not started again"

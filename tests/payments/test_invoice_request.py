@@ -18,7 +18,12 @@ def test_a_full_request_as_the_woocommerce_plugin_sends_it():
         {
             "amount": "12500.00",
             "currency": "KZT",
-            "metadata": {"orderId": "1042", "itemDesc": "Coffee", "taxIncluded": Decimal("0.16"), "posData": {}},
+            "metadata": {
+                "orderId": "1042",
+                "itemDesc": "Coffee",
+                "taxIncluded": Decimal("0.16"),
+                "posData": {},
+            },
             "checkout": {
                 "speedPolicy": "LowSpeed",
                 "paymentMethods": ["BTC-CHAIN", "BTC-CHAIN", "USDT"],
@@ -53,12 +58,32 @@ def test_the_shortest_request():
 def test_the_digest_tells_requests_apart():
     assert parse_request({"amount": "1"}).sha256 == parse_request({"amount": "1.00"}).sha256
     assert parse_request({"amount": "1"}).sha256 != parse_request({"amount": "2"}).sha256
-    assert parse_request({"amount": "1"}).sha256 != parse_request({"amount": "1", "metadata": {"orderId": "1"}}).sha256
+    assert (
+        parse_request({"amount": "1"}).sha256
+        != parse_request({"amount": "1", "metadata": {"orderId": "1"}}).sha256
+    )
 
 
 @pytest.mark.parametrize(
     "amount",
-    ["0", "0.00", "-1", "NaN", "Infinity", "1e5", "12.345", "", "abc", None, True, [], {}, 12.5, "10000000000.01", "9" * 90],
+    [
+        "0",
+        "0.00",
+        "-1",
+        "NaN",
+        "Infinity",
+        "1e5",
+        "12.345",
+        "",
+        "abc",
+        None,
+        True,
+        [],
+        {},
+        12.5,
+        "10000000000.01",
+        "9" * 90,
+    ],
 )
 def test_an_amount_that_cannot_be_asked_for(amount):
     assert [path for path, _ in refused({"amount": amount})] == ["amount"]
@@ -97,10 +122,22 @@ def test_every_broken_rule_is_named_at_once():
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x.kz", "//x.kz", "http://", "https://x.kz/a b", "https://x.kz/\x01", "data:text/html,x", "http://[", 5]
+    "url",
+    [
+        "ftp://x.kz",
+        "//x.kz",
+        "http://",
+        "https://x.kz/a b",
+        "https://x.kz/\x01",
+        "data:text/html,x",
+        "http://[",
+        5,
+    ],
 )
 def test_only_web_addresses_are_returned_to(url):
-    assert [path for path, _ in refused({"amount": "1", "checkout": {"redirectURL": url}})] == ["checkout.redirectURL"]
+    assert [path for path, _ in refused({"amount": "1", "checkout": {"redirectURL": url}})] == [
+        "checkout.redirectURL"
+    ]
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 5])

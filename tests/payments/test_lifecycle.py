@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.lifecycle import HELD, NOTHING_BOOKED, Booking, InvoiceFact, PaymentFact, decide, events, values_tiyn
+from payments.lifecycle import (
+    HELD,
+    NOTHING_BOOKED,
+    Booking,
+    InvoiceFact,
+    PaymentFact,
+    decide,
+    events,
+    values_tiyn,
+)
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 EXPIRY = START + timedelta(minutes=15)
@@ -55,7 +64,13 @@ def payment(part=1000, *, confirmed=False, valid=True, late=False, quoted=1000, 
         # Too much.
         (invoice(), [payment(1001)], BEFORE, "Processing", "PaidOver"),
         (invoice("Processing"), [payment(1001, confirmed=True)], BEFORE, "Settled", "PaidOver"),
-        (invoice("Settled", ever_settled=True), [payment(confirmed=True), payment(1, late=True)], AFTER, "Settled", "PaidOver"),
+        (
+            invoice("Settled", ever_settled=True),
+            [payment(confirmed=True), payment(1, late=True)],
+            AFTER,
+            "Settled",
+            "PaidOver",
+        ),
         # Too little.
         (invoice(), [payment(999)], BEFORE, "New", "PaidPartial"),
         (invoice(), [payment(999, confirmed=True)], BEFORE, "New", "PaidPartial"),
@@ -119,7 +134,9 @@ def test_halves_in_two_assets_make_a_whole_to_the_tiyn():
 
 
 def test_bookings_before_settlement_hold_what_is_confirmed():
-    decision = decide(invoice(), [payment(400, confirmed=True), payment(100)], now=BEFORE, observed_until=BEFORE)
+    decision = decide(
+        invoice(), [payment(400, confirmed=True), payment(100)], now=BEFORE, observed_until=BEFORE
+    )
     assert decision.bookings == (HELD, NOTHING_BOOKED)
 
 
@@ -129,13 +146,16 @@ def test_an_excess_is_credited_up_to_the_invoice_and_the_rest_held():
 
 
 @pytest.mark.parametrize(
-    ("amount", "additional", "credited_minor"), [(1009, "None", 1009), (1010, "PaidOver", 1000), (1019, "PaidOver", 1000)]
+    ("amount", "additional", "credited_minor"),
+    [(1009, "None", 1009), (1010, "PaidOver", 1000), (1019, "PaidOver", 1000)],
 )
 def test_less_than_one_quoting_step_too_much_is_rounding_not_an_excess(amount, additional, credited_minor):
     paid = payment(amount, step=10, confirmed=True)
     decision = decide(invoice(), [paid], now=BEFORE, observed_until=BEFORE)
     assert decision.additional_status == additional
-    assert decision.bookings == (Booking(stands=True, credited_minor=credited_minor, credited_tiyn=1_000_000),)
+    assert decision.bookings == (
+        Booking(stands=True, credited_minor=credited_minor, credited_tiyn=1_000_000),
+    )
 
 
 def test_a_second_full_payment_is_held_whole():
@@ -147,7 +167,9 @@ def test_a_second_full_payment_is_held_whole():
 
 
 def test_a_late_payment_is_held_not_credited():
-    decision = decide(invoice("Expired"), [payment(late=True, confirmed=True)], now=AFTER, observed_until=AFTER)
+    decision = decide(
+        invoice("Expired"), [payment(late=True, confirmed=True)], now=AFTER, observed_until=AFTER
+    )
     assert decision.bookings == (HELD,)
 
 
@@ -193,11 +215,15 @@ def test_what_holds_in_every_state(status, ever_settled, payments, now, toleranc
     else:
         assert credited == 0
     # Deciding again on the outcome changes nothing.
-    again = invoice(decision.status, ever_settled=ever_settled or decision.status == "Settled", tolerance=tolerance)
+    again = invoice(
+        decision.status, ever_settled=ever_settled or decision.status == "Settled", tolerance=tolerance
+    )
     assert decide(again, payments, now=now, observed_until=now) == decision
 
 
-@given(st.lists(st.tuples(st.integers(1, 10**24), st.integers(1, 10**24)), max_size=8), st.integers(1, 10**12))
+@given(
+    st.lists(st.tuples(st.integers(1, 10**24), st.integers(1, 10**24)), max_size=8), st.integers(1, 10**12)
+)
 def test_values_add_up_to_the_whole_rounded_down(parts, amount_tiyn):
     payments = [payment(part, quoted=quoted) for part, quoted in parts]
     exact = sum((Fraction(part, quoted) for part, quoted in parts), Fraction(0)) * amount_tiyn

@@ -15,7 +15,10 @@ def test_bitcoin_amounts_are_decimal_without_exponent():
 
 
 def test_a_coin_names_its_chain_and_wei():
-    assert payment_uri.evm_coin(ADDRESS, 10**17, chain_id=31337) == f"ethereum:{ADDRESS}@31337?value=100000000000000000"
+    assert (
+        payment_uri.evm_coin(ADDRESS, 10**17, chain_id=31337)
+        == f"ethereum:{ADDRESS}@31337?value=100000000000000000"
+    )
 
 
 def test_a_token_calls_transfer_on_its_contract():

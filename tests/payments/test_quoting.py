@@ -35,7 +35,11 @@ def test_usdt_is_the_market_pair():
 
 def test_a_direct_price_goes_first_and_the_newest_counts():
     rules = Rules(RULES.age_max, RULES.official_deviation_max, official_required=False)
-    observations = [observe("BTC", "KZT", "1", NOW - timedelta(seconds=9)), observe("BTC", "KZT", "2"), *MARKET]
+    observations = [
+        observe("BTC", "KZT", "1", NOW - timedelta(seconds=9)),
+        observe("BTC", "KZT", "2"),
+        *MARKET,
+    ]
     assert price("BTC", observations, rules=rules, now=NOW).tenge == 2
 
 
@@ -45,7 +49,10 @@ def test_a_direct_price_goes_first_and_the_newest_counts():
         ([], "no fresh price"),
         ([MARKET[0], OFFICIAL], "no fresh price"),
         ([MARKET[1], OFFICIAL], "no fresh price"),
-        ([observe("BTC", "USDT", "64000", NOW - timedelta(seconds=121)), MARKET[1], OFFICIAL], "no fresh price"),
+        (
+            [observe("BTC", "USDT", "64000", NOW - timedelta(seconds=121)), MARKET[1], OFFICIAL],
+            "no fresh price",
+        ),
         ([MARKET[0], observe("USDT", "KZT", "520", NOW - timedelta(days=1)), OFFICIAL], "no fresh price"),
         (MARKET, "no official dollar rate"),
         ([*MARKET, observe("USD", "KZT", "515", NOW - timedelta(days=6))], "no official dollar rate"),

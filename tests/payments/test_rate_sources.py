@@ -18,7 +18,10 @@ from tests.foreign_server import Answer
 
 # 01:30 on the 24th in Almaty.
 NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
-TICKERS = b'[{"symbol":"BTCUSDT","price":"64000.10000000"},{"symbol":"ETHUSDT","price":"3200.5"},{"symbol":"USDTKZT","price":"519.90"}]'
+TICKERS = (
+    b'[{"symbol":"BTCUSDT","price":"64000.10000000"},{"symbol":"ETHUSDT","price":"3200.5"},'
+    b'{"symbol":"USDTKZT","price":"519.90"}]'
+)
 
 
 def bank_answer(date="24.11.2026", usd="518.25", quant="1", title="USD"):
@@ -63,7 +66,10 @@ def test_a_rate_for_many_units_is_divided_and_a_comma_is_read(server):
     ("body", "reason"),
     [
         (bank_answer(date="23.11.2026"), "asked for 24.11.2026, answered for 23.11.2026"),
-        ("<rates><date>24.11.2026</date><info>на выбранную дату информации нет.</info></rates>".encode(), "no rates for"),
+        (
+            "<rates><date>24.11.2026</date><info>на выбранную дату информации нет.</info></rates>".encode(),
+            "no rates for",
+        ),
         (b"<html><body>Service</body></html>", "answer is <html>"),
         (b"garbage", "not XML"),
         (b'<!DOCTYPE r [<!ENTITY a "b">]><rates><date>&a;</date></rates>', "not XML"),
@@ -148,7 +154,9 @@ def test_a_daily_rate_is_one_fact_however_often_it_is_fetched(both_sources):
     assert RateObservation.objects.filter(source="binance").count() == 6
 
 
-@pytest.mark.parametrize("answer", [Answer(status=500), Answer(b"garbage"), Answer(bank_answer(date="23.11.2026"))])
+@pytest.mark.parametrize(
+    "answer", [Answer(status=500), Answer(b"garbage"), Answer(bank_answer(date="23.11.2026"))]
+)
 def test_a_source_in_trouble_writes_nothing_of_its_own_and_says_why(both_sources, answer):
     both_sources.answers["/rss/get_rates.cfm"] = answer
     outcome = observations.fetch_all(now=NOW)

@@ -29,7 +29,12 @@ def test_a_settled_payment_as_the_design_works_it_out():
     fee = fee_of(1_000_000, fee_basis_points=100, vat_basis_points=1600)
     assert fee == Fee(fee_tiyn=10_000, vat_tiyn=1_600)
     entry = payment_settled(
-        merchant_id="m1", coin=BTC, received_minor=12_345, credited_minor=12_345, gross_tiyn=1_000_000, fee=fee
+        merchant_id="m1",
+        coin=BTC,
+        received_minor=12_345,
+        credited_minor=12_345,
+        gross_tiyn=1_000_000,
+        fee=fee,
     )
     assert rows(entry) == [
         ("reserve:BTC", "D", 12_345),
@@ -43,7 +48,12 @@ def test_a_settled_payment_as_the_design_works_it_out():
 
 def test_an_excess_is_held_for_the_resident():
     entry = payment_settled(
-        merchant_id="m1", coin=BTC, received_minor=15_000, credited_minor=12_345, gross_tiyn=1_000_000, fee=Fee(0, 0)
+        merchant_id="m1",
+        coin=BTC,
+        received_minor=15_000,
+        credited_minor=12_345,
+        gross_tiyn=1_000_000,
+        fee=Fee(0, 0),
     )
     assert rows(entry)[:3] == [
         ("reserve:BTC", "D", 15_000),
@@ -53,7 +63,10 @@ def test_an_excess_is_held_for_the_resident():
 
 
 def test_money_that_no_invoice_may_take_is_held():
-    assert rows(payment_held(coin=BTC, received_minor=500)) == [("reserve:BTC", "D", 500), ("held:BTC", "C", 500)]
+    assert rows(payment_held(coin=BTC, received_minor=500)) == [
+        ("reserve:BTC", "D", 500),
+        ("held:BTC", "C", 500),
+    ]
 
 
 def test_a_reversal_swaps_the_sides():
@@ -64,12 +77,20 @@ def test_a_reversal_swaps_the_sides():
 
 
 @given(
-    gross=st.integers(1, 10**14), fee_bp=st.integers(0, 2000), vat_bp=st.integers(0, 3000), received=st.integers(1, 10**30)
+    gross=st.integers(1, 10**14),
+    fee_bp=st.integers(0, 2000),
+    vat_bp=st.integers(0, 3000),
+    received=st.integers(1, 10**30),
 )
 def test_the_merchant_gets_what_fee_and_vat_leave_to_the_tiyn(gross, fee_bp, vat_bp, received):
     fee = fee_of(gross, fee_basis_points=fee_bp, vat_basis_points=vat_bp)
     entry = payment_settled(
-        merchant_id="m1", coin=BTC, received_minor=received, credited_minor=received, gross_tiyn=gross, fee=fee
+        merchant_id="m1",
+        coin=BTC,
+        received_minor=received,
+        credited_minor=received,
+        gross_tiyn=gross,
+        fee=fee,
     )
     payable = sum(line.amount_minor for line in entry.lines if line.account.kind == "payable")
     assert payable + fee.fee_tiyn + fee.vat_tiyn == gross
@@ -96,7 +117,9 @@ def test_an_entry_that_does_not_balance_cannot_be_made():
 
 def test_two_assets_do_not_balance_each_other():
     with pytest.raises(EntryRefused):
-        Entry("wrong", (Line(AccountName("reserve", BTC), "D", 2), Line(AccountName("position", KZT), "C", 2)))
+        Entry(
+            "wrong", (Line(AccountName("reserve", BTC), "D", 2), Line(AccountName("position", KZT), "C", 2))
+        )
 
 
 @pytest.mark.parametrize("amount", [0, -1, 1.0, True])
@@ -111,4 +134,7 @@ def test_a_line_has_a_side():
 
 
 def test_the_content_digest_tells_entries_apart():
-    assert payment_held(coin=BTC, received_minor=1).content_sha256 != payment_held(coin=BTC, received_minor=2).content_sha256
+    assert (
+        payment_held(coin=BTC, received_minor=1).content_sha256
+        != payment_held(coin=BTC, received_minor=2).content_sha256
+    )

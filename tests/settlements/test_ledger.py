@@ -19,7 +19,9 @@ HELD = AccountName("held", BTC)
 
 def post(key="k1", amount=500):
     with transaction.atomic():
-        return ledger.post(payment_held(coin=BTC, received_minor=amount), idempotency_key=key, reference="test:1", now=NOW)
+        return ledger.post(
+            payment_held(coin=BTC, received_minor=amount), idempotency_key=key, reference="test:1", now=NOW
+        )
 
 
 def test_an_entry_is_written_with_its_lines_and_its_day_in_almaty():
@@ -47,7 +49,9 @@ def test_the_same_key_with_other_content_is_refused():
 
 def test_posting_outside_a_database_transaction_is_refused(transactional_db):
     with pytest.raises(transaction.TransactionManagementError):
-        ledger.post(payment_held(coin=BTC, received_minor=1), idempotency_key="k", reference="test:1", now=NOW)
+        ledger.post(
+            payment_held(coin=BTC, received_minor=1), idempotency_key="k", reference="test:1", now=NOW
+        )
     assert not JournalEntry.objects.exists()
 
 
@@ -83,7 +87,11 @@ def test_amounts_of_78_digits_survive():
 )
 def test_the_database_refuses_to_change_what_was_posted(attack):
     post()
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         # PostgreSQL truncates no table whose deferred triggers have yet to run.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(attack)
@@ -105,7 +113,8 @@ def raw_post(lines, posting_count=2):
         entry_id = insert_entry(cursor, posting_count)
         if lines:
             values = [
-                (entry_id, Account.objects.get(code=code).pk, asset, side, amount) for code, asset, side, amount in lines
+                (entry_id, Account.objects.get(code=code).pk, asset, side, amount)
+                for code, asset, side, amount in lines
             ]
             placeholders = ", ".join(["(%s, %s, %s, %s, %s)"] * len(values))
             cursor.execute(
@@ -126,7 +135,10 @@ def test_the_database_takes_a_balanced_entry_written_around_python():
     ("lines", "reason"),
     [
         ([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "BTC", "C", 6)], "does not balance"),
-        ([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "KZT", "C", 7)], "does not balance|posting_asset_is_its_accounts"),
+        (
+            [("reserve:BTC", "BTC", "D", 7), ("held:BTC", "KZT", "C", 7)],
+            "does not balance|posting_asset_is_its_accounts",
+        ),
         ([("reserve:BTC", "KZT", "D", 7), ("held:BTC", "KZT", "C", 7)], "posting_asset_is_its_accounts"),
         ([("reserve:BTC", "BTC", "D", 7)], "another number of postings"),
         ([("reserve:BTC", "BTC", "D", 0), ("held:BTC", "BTC", "C", 0)], "posting_amount_positive"),
@@ -161,7 +173,7 @@ def test_eight_writers_with_one_key_write_one_entry():
     def write():
         try:
             post("raced")
-        except Exception as error:  # the thread's failure is the test's
+        except Exception as error:  # noqa: BLE001 — the thread's failure is the test's
             failures.append(error)
         finally:
             connections.close_all()

@@ -1,0 +1,46 @@
+"""A figure as a program prints it: what was measured, beside its rival of the same run and what was demanded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure. ``ratio`` is value over rival value; ``met`` says whether the demand holds."""
+
+    figure: str
+    value: float
+    unit: str
+    demand: str
+    met: bool
+    rival: str | None = None
+    rival_value: float | None = None
+    ratio: float | None = None
+
+    def print(self) -> None:
+        """One JSON line on standard output."""
+        print(json.dumps(asdict(self), ensure_ascii=False), flush=True)
+
+
+def at_most(figure: str, value: float, unit: str, limit: float) -> Figure:
+    """A figure that must not exceed ``limit``, without a rival."""
+    return Figure(figure, round(value, 4), unit, f"at most {limit:g} {unit}", value <= limit)
+
+
+def against(
+    figure: str, value: float, unit: str, *, rival: str, rival_value: float, times_less: float
+) -> Figure:
+    """A figure that must be ``times_less`` times less than its rival's, measured in turns with it."""
+    ratio = value / rival_value
+    return Figure(
+        figure,
+        round(value, 6),
+        unit,
+        f"{times_less:g} times less than {rival}",
+        ratio <= 1 / times_less,
+        rival,
+        round(rival_value, 6),
+        round(ratio, 6),
+    )
