@@ -65,5 +65,7 @@ bitcoind:  ## Build Bitcoin Core's bitcoind once, into a cache outside this fold
 
 .PHONY: clean
 clean:  ## Remove what was installed and made here, the demo's data included
+	@if test -e var/demo.lock && command -v flock >/dev/null && ! flock -n var/demo.lock true; then \
+		echo 'alatau-pay: the demo is running; stop it first' >&2; exit 1; fi
 	@rm -rf .venv node_modules var staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -46,7 +46,7 @@ def _run(gateway: Gateway) -> int:
         print(banner(description, seconds=time.monotonic() - started_at), flush=True)
         gateway.watch()
     except KeyboardInterrupt:
-        return 0
+        pass
     except (StartFailed, NodeStartError, psycopg.Error, FileNotFoundError) as error:
         print(f"alatau-pay: {error}", file=sys.stderr)
         return 1
@@ -56,6 +56,7 @@ def _run(gateway: Gateway) -> int:
         (gateway.directory / "demo.json").unlink(missing_ok=True)
         _reap_orphans()
         print("Stopped; the data stays for the next start", flush=True)
+    return 0
 
 
 def banner(description: dict[str, Any], *, seconds: float) -> str:

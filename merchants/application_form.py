@@ -99,6 +99,7 @@ class ApplicationForm(forms.ModelForm):
                 help_text=self.fields[name].help_text,
                 max_length=length,
                 widget=self.fields[name].widget,
+                error_messages=self._meta.error_messages.get(name) if self._meta.error_messages else None,
             )
         self.fields["bank_bic"].required = False
 

@@ -14,7 +14,7 @@ from alatau_pay.api_errors import ApiError, BodyRefused
 from compliance import admission
 from merchants.api_keys import require
 from merchants.models import Store
-from payments import api_data, invoices
+from payments import api_data, invoices, terms
 from payments.invoice_request import RequestRefused, parse_request
 from payments.models import Invoice, InvoiceSource, InvoiceStatus
 from payments.quoting import RateUnavailable
@@ -106,7 +106,7 @@ def _create(request: Request, store: Store) -> Invoice:
         )
     except RequestRefused as error:
         raise BodyRefused(error.errors) from error
-    except invoices.MethodRefused as error:
+    except terms.MethodRefused as error:
         raise BodyRefused([("checkout.paymentMethods", str(error))]) from error
     except admission.NotAdmitted as error:
         raise BodyRefused([("amount", str(error))]) from error

@@ -8,6 +8,8 @@ urlpatterns = [
     path("stores/<str:store_id>/payment-methods", api.StorePaymentMethods.as_view()),
     path("stores/<str:store_id>/invoices", api.Invoices.as_view()),
     path("stores/<str:store_id>/invoices/<str:invoice_id>", api.OneInvoice.as_view()),
-    path("stores/<str:store_id>/invoices/<str:invoice_id>/payment-methods", api.InvoicePaymentMethods.as_view()),
+    path(
+        "stores/<str:store_id>/invoices/<str:invoice_id>/payment-methods", api.InvoicePaymentMethods.as_view()
+    ),
     path("stores/<str:store_id>/invoices/<str:invoice_id>/status", api.InvoiceStatusChange.as_view()),
 ]

@@ -44,7 +44,9 @@ class FilterForm(forms.Form):
 
     q = forms.CharField(label=gettext_lazy("Search"), max_length=120, required=False)
     status = forms.ChoiceField(
-        label=gettext_lazy("Status"), choices=[("", gettext_lazy("All")), *InvoiceStatus.choices], required=False
+        label=gettext_lazy("Status"),
+        choices=[("", gettext_lazy("All")), *InvoiceStatus.choices],
+        required=False,
     )
     first_day = _day_field(gettext_lazy("From"))
     last_day = _day_field(gettext_lazy("To"))
@@ -104,15 +106,21 @@ def invoice_create(request: HttpRequest, store_id: str) -> HttpResponse:
 def invoice_detail(request: HttpRequest, store_id: str, invoice_id: str) -> HttpResponse:
     """Everything known of one invoice; a POST marks it by hand."""
     store = store_for(request.user, store_id, "view_invoices")
-    invoice = get_object_or_404(Invoice.objects.select_related("store__merchant", "created_by"), pk=invoice_id, store=store)
+    invoice = get_object_or_404(
+        Invoice.objects.select_related("store__merchant", "created_by"), pk=invoice_id, store=store
+    )
     if request.method == "POST":
         return _mark(request, store, invoice)
     may_mark = _may(request, store, "mark_invoice")
     shown = present(invoice, now=timezone.now())
-    return render(request, "payments/invoice_detail.html", _detail(request, invoice, store, shown, may_mark=may_mark))
+    return render(
+        request, "payments/invoice_detail.html", _detail(request, invoice, store, shown, may_mark=may_mark)
+    )
 
 
-def _detail(request: HttpRequest, invoice: Invoice, store: Store, shown: Any, *, may_mark: bool) -> dict[str, Any]:
+def _detail(
+    request: HttpRequest, invoice: Invoice, store: Store, shown: Any, *, may_mark: bool
+) -> dict[str, Any]:
     slowest = shown.slowest
     numbers = {"confirmations": slowest.confirmations, "required": slowest.required} if slowest else {}
     return {
@@ -137,7 +145,9 @@ def _deliveries(store: Store, invoice: Invoice) -> list[WebhookDelivery]:
 def _mark(request: HttpRequest, store: Store, invoice: Invoice) -> HttpResponse:
     store_for(request.user, store.pk, "mark_invoice")
     try:
-        invoices.mark(invoice.pk, status=request.POST.get("status", ""), user=request.user, now=timezone.now())
+        invoices.mark(
+            invoice.pk, status=request.POST.get("status", ""), user=request.user, now=timezone.now()
+        )
         messages.success(request, _("The invoice is marked."))
     except invoices.MarkRefused:
         messages.error(request, _("The invoice has changed meanwhile and cannot be marked so."))

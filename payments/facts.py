@@ -8,8 +8,8 @@ from datetime import datetime
 from alatau_pay.assets import Asset
 from chains import confirmations
 from chains.models import Network, Transfer, TransferState
-from payments.lifecycle import InvoiceFact, PaymentFact
-from payments.models import Invoice, Payment, PaymentStatus
+from payments.lifecycle import ACCEPTED, REFUNDED, InvoiceFact, PaymentFact
+from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Row:
     payment: Payment
     coin: Asset
     step_minor: int
+    disposal: str
     status: str
     reason: str
     confirmations: int
@@ -36,15 +37,16 @@ class Facts:
 
 def gather(invoice: Invoice) -> Facts:
     """The facts of ``invoice`` as they stand in this database transaction (its row is locked by the caller)."""
+    disposals = _disposals(invoice)
     payments = (
         Payment.objects.filter(invoice=invoice)
         .select_related("quote", "transfer__asset__network", "transfer__network")
         .order_by("received_at", "id")
     )
-    rows = [_row(payment, invoice) for payment in payments]
+    rows = [_row(payment, invoice, disposals.get(payment.pk, "")) for payment in payments]
     return Facts(
         invoice=invoice_fact(invoice),
-        payments=[payment_fact(row) for row in rows],
+        payments=[payment_fact(row, invoice) for row in rows],
         rows=rows,
         observed_until=_observed_until(invoice),
     )
@@ -63,24 +65,37 @@ def invoice_fact(invoice: Invoice) -> InvoiceFact:
     )
 
 
-def payment_fact(row: Row) -> PaymentFact:
-    """A payment's part of the facts."""
+def payment_fact(row: Row, invoice: Invoice) -> PaymentFact:
+    """A payment's part of the facts. One that a person accepted counts as in time."""
+    payment = row.payment
+    received_at = min(payment.received_at, invoice.expires_at) if payment.accepted_at else payment.received_at
     return PaymentFact(
-        amount_minor=row.payment.amount_minor,
-        quoted_minor=row.payment.quote.amount_minor if row.payment.quote else None,
+        amount_minor=payment.amount_minor,
+        quoted_minor=payment.quote.amount_minor if payment.quote else None,
         step_minor=row.step_minor,
         confirmed=row.status == PaymentStatus.SETTLED,
         valid=row.status != PaymentStatus.INVALID,
-        received_at=row.payment.received_at,
+        received_at=received_at,
+        disposal=row.disposal,
     )
 
 
-def _row(payment: Payment, invoice: Invoice) -> Row:
+def _disposals(invoice: Invoice) -> dict[int, str]:
+    """Wholly held payments that a person disposed of, by payment. Of an excess only the held part was: it still counts."""
+    decisions = HeldDecision.objects.filter(
+        payment__invoice=invoice, payment__booked_as="held", reversed_at__isnull=True
+    )
+    names = {HeldDecisionKind.ACCEPT: ACCEPTED, HeldDecisionKind.REFUND: REFUNDED}
+    return {row.payment_id: names[HeldDecisionKind(row.kind)] for row in decisions if row.kind in names}
+
+
+def _row(payment: Payment, invoice: Invoice, disposal: str) -> Row:
     transfer = payment.transfer
     status, reason = _status(payment, transfer, invoice)
     return Row(
         payment=payment,
         coin=transfer.asset.asset,
+        disposal=disposal,
         step_minor=10 ** (transfer.asset.decimals - transfer.asset.quote_decimals),
         status=status,
         reason=reason,

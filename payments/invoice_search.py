@@ -16,7 +16,9 @@ from payments.sale_form import parse_typed_amount
 
 PAGE_ROWS = 50
 _TXID = re.compile(r"^(?:0x)?([0-9a-f]{64})$", re.ASCII | re.IGNORECASE)
-_ADDRESS = re.compile(r"^(?:0x[0-9a-fA-F]{40}|(?:bc|tb|bcrt)1[0-9a-z]{8,87}|[13mn2][1-9A-HJ-NP-Za-km-z]{25,34})$", re.ASCII)
+_ADDRESS = re.compile(
+    r"^(?:0x[0-9a-fA-F]{40}|(?:bc|tb|bcrt)1[0-9a-z]{8,87}|[13mn2][1-9A-HJ-NP-Za-km-z]{25,34})$", re.ASCII
+)
 _CURSOR = re.compile(r"^(\d{1,18})-([A-Za-z0-9]{1,32})$", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,7 +41,9 @@ class Totals:
     settled_tiyn: int
 
 
-def found(store: Store, *, text: str, status: str, first_day: date | None, last_day: date | None) -> QuerySet[Invoice]:
+def found(
+    store: Store, *, text: str, status: str, first_day: date | None, last_day: date | None
+) -> QuerySet[Invoice]:
     """The store's invoices that match everything given; an empty value leaves its question open."""
     invoices = Invoice.objects.filter(store=store, archived=False)
     if text:
@@ -82,7 +86,12 @@ def _matching(text: str) -> Q:
         return Q(pk__in=_holding(payments__transfer__txid=bytes.fromhex(match.group(1))))
     if _ADDRESS.match(text):
         return Q(pk__in=_holding(quotes__deposit_address__address__iexact=text))
-    question = Q(pk=text) | Q(order_id__iexact=text) | Q(search_terms__icontains=text) | Q(description__icontains=text)
+    question = (
+        Q(pk=text)
+        | Q(order_id__iexact=text)
+        | Q(search_terms__icontains=text)
+        | Q(description__icontains=text)
+    )
     try:
         return question | Q(amount_tiyn=parse_typed_amount(text))
     except forms.ValidationError:

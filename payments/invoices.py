@@ -7,23 +7,17 @@ status, payments, ledger entries, events and webhooks in that one database trans
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from chains import addresses
-from chains.models import OnChainAsset, Wallet
-from compliance import admission
-from merchants import stores, webhooks
+from merchants import stores
 from merchants.models import Store, User, WebhookEventType
-from payments import booking, lifecycle, live_channel, observations
+from payments import booking, lifecycle, live_channel, telling, terms
 from payments.facts import Facts, gather
 from payments.invoice_request import InvoiceRequest
-from payments.models import Incident, Invoice, InvoiceEvent, InvoiceStatus, Payment, PaymentStatus, Quote
-from payments.quoting import Price, amount_due_minor
-from payments.webhook_payloads import of_invoice, of_payment
+from payments.models import HeldDecisionKind, Incident, Invoice, InvoiceStatus, Payment, PaymentStatus
+from payments.terms import Terms
 
 logger = logging.getLogger(__name__)
 
@@ -38,21 +32,12 @@ class IdempotencyConflict(Exception):
     """The idempotency key was used before with another request."""
 
 
-class MethodRefused(Exception):
-    """A payment method was asked for that the store does not accept or the city does not admit."""
+class AttachRefused(Exception):
+    """The payment cannot count for that invoice."""
 
 
 class MarkRefused(Exception):
     """The invoice cannot be marked so now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """One asset that a new invoice can be paid with: its row, its price, and the wallet that receives it."""
-
-    asset: OnChainAsset
-    price: Price
-    wallet: Wallet
 
 
 def create(
@@ -69,19 +54,19 @@ def create(
     The same key and request again returns the invoice that was made first.
 
     Raises:
-        StoreNotTrading, IdempotencyConflict, MethodRefused, compliance.admission.NotAdmitted: nothing was written.
+        StoreNotTrading, IdempotencyConflict, terms.MethodRefused, compliance.admission.NotAdmitted: nothing was written.
         payments.quoting.RateUnavailable: no price may be quoted now; nothing was written.
     """
     if not stores.is_trading(store):
         raise StoreNotTrading("this store makes no invoices: it is archived, or its merchant is not approved")
     if idempotency_key and (standing := _standing(store, idempotency_key, request)):
         return standing
-    terms = _terms(request, store=store, now=now)
+    offered = terms.of(request, store=store, now=now)
     try:
         with transaction.atomic():
             return _write(
                 request,
-                terms,
+                offered,
                 store=store,
                 source=source,
                 idempotency_key=idempotency_key,
@@ -99,7 +84,7 @@ def receive(invoice_id: str, payment: Payment, *, now: datetime) -> Invoice:
     """Tell of a payment that was just matched, then apply; in the matcher's database transaction."""
     with transaction.atomic():
         invoice = Invoice.objects.select_for_update().select_related("store").get(pk=invoice_id)
-        _tell_received(invoice, payment, now=now)
+        telling.of_received(invoice, payment, now=now)
         _apply_locked(invoice, now=now, actor=None)
     return invoice
 
@@ -133,6 +118,53 @@ def mark(invoice_id: str, *, status: str, user: User | None, now: datetime) -> I
     return invoice
 
 
+def attach(payment_id: int, *, target_id: str, user: User | None, reason: str, now: datetime) -> Invoice:
+    """A person's word: a payment that is held whole counts for ``target_id``, in time, at that invoice's own quote.
+
+    The target may be the payment's own invoice (a late payment accepted at the rate of then) or another one of the same
+    merchant that was quoted in the same asset. Both invoices are decided again.
+
+    Raises:
+        AttachRefused: the payment is not held whole, was disposed of, or the target does not fit.
+    """
+    with transaction.atomic():
+        source_id = Payment.objects.get(pk=payment_id).invoice_id
+        # Sorted: two people who attach crosswise lock the invoices in one order.
+        locked = {
+            invoice.pk: invoice
+            for invoice in Invoice.objects.select_for_update(of=("self",))
+            .select_related("store")
+            .filter(pk__in={source_id, target_id})
+            .order_by("pk")
+        }
+        payment = (
+            Payment.objects.select_for_update(of=("self",)).select_related("transfer").get(pk=payment_id)
+        )
+        target = locked.get(target_id)
+        if payment.invoice_id != source_id or target is None:
+            raise AttachRefused("the payment or the invoice is not there any more")
+        _move(payment, locked[source_id], target, now=now)
+        detail = {"payment": payment.pk, "from": source_id, "to": target_id, "reason": reason}
+        for invoice in locked.values():
+            telling.of_decision(invoice, "PaymentAttached", detail=detail, actor=user, now=now)
+            _apply_locked(invoice, now=now, actor=user)
+    return target
+
+
+def _move(payment: Payment, source: Invoice, target: Invoice, *, now: datetime) -> None:
+    if payment.booked_as != str(lifecycle.HELD):
+        raise AttachRefused("only a payment that is held whole can be attached")
+    if payment.held_decisions.filter(reversed_at__isnull=True).exclude(kind=HeldDecisionKind.LEAVE).exists():
+        raise AttachRefused("somebody decided about this payment already")
+    if source.store.merchant_id != target.store.merchant_id:
+        raise AttachRefused("that invoice is another merchant's")
+    quote = target.quotes.filter(asset_id=payment.transfer.asset_id).order_by("-created_at").first()
+    if quote is None:
+        raise AttachRefused("that invoice was not quoted in this asset")
+    payment.invoice, payment.quote, payment.accepted_at = target, quote, now
+    payment.save(update_fields=["invoice", "quote", "accepted_at"])
+
+
 def markable(invoice: Invoice) -> list[str]:
     """The statuses that a person may give this invoice now."""
     if invoice.marked_status:
@@ -151,37 +183,9 @@ def _standing(store: Store, idempotency_key: str, request: InvoiceRequest) -> In
     return invoice
 
 
-def _terms(request: InvoiceRequest, *, store: Store, now: datetime) -> list[Terms]:
-    codes = _asset_codes(request, store)
-    codes = admission.admitted_for(request.amount_tiyn, asset_codes=codes, now=now)
-    assets = OnChainAsset.objects.select_related("network").filter(
-        code__in=codes, network__enabled=True, network__halted_at__isnull=True
-    )
-    by_code = {asset.code: asset for asset in assets}
-    wallets = {
-        wallet.network_id: wallet
-        for wallet in Wallet.objects.filter(active=True, owner="", network__in={a.network_id for a in assets})
-    }
-    payable = [by_code[code] for code in codes if code in by_code and by_code[code].network_id in wallets]
-    if not payable:
-        raise MethodRefused("no network for the accepted assets is open at the moment")
-    prices = observations.prices({asset.symbol for asset in payable}, now=now)
-    return [Terms(asset, prices[asset.symbol], wallets[asset.network_id]) for asset in payable]
-
-
-def _asset_codes(request: InvoiceRequest, store: Store) -> list[str]:
-    if request.payment_methods is None:
-        return list(store.accepted_assets)
-    # Greenfield's name of a method, or the bare asset code that its 1.x clients send.
-    asked = [method.removesuffix("-CHAIN") for method in request.payment_methods]
-    if unknown := [code for code in asked if code not in store.accepted_assets]:
-        raise MethodRefused(f"this store does not accept {', '.join(unknown)}")
-    return asked
-
-
 def _write(
     request: InvoiceRequest,
-    terms: list[Terms],
+    offered: list[Terms],
     *,
     store: Store,
     source: str,
@@ -214,38 +218,10 @@ def _write(
         + timedelta(minutes=_or(request.monitoring_minutes, store.monitoring_minutes)),
     )
     # In the order of their ids, so that two invoices that need the same wallets never wait for each other in a circle.
-    for position, term in sorted(enumerate(terms), key=lambda pair: pair[1].wallet.pk):
-        _quote(invoice, term, position=position, now=now)
-    _tell(invoice, WebhookEventType.CREATED, before="", actor=user, now=now)
+    for position, term in sorted(enumerate(offered), key=lambda pair: pair[1].wallet.pk):
+        terms.write_quote(invoice, term, position=position, now=now)
+    telling.of_change(invoice, WebhookEventType.CREATED, before="", actor=user, now=now)
     return invoice
-
-
-def _quote(invoice: Invoice, term: Terms, *, position: int, now: datetime) -> None:
-    address = addresses.allocate(wallet=term.wallet, purpose=invoice.pk, now=now)
-    Quote.objects.create(
-        invoice=invoice,
-        asset=term.asset,
-        deposit_address=address,
-        amount_minor=amount_due_minor(
-            invoice.amount_tiyn,
-            term.price.tenge,
-            decimals=term.asset.decimals,
-            quote_decimals=term.asset.quote_decimals,
-        ),
-        rate_tenge=term.price.tenge,
-        rate_sources=[
-            {
-                "source": row.source,
-                "pair": f"{row.base}/{row.quote}",
-                "price": str(row.price),
-                "observed_at": row.observed_at.isoformat(),
-            }
-            for row in term.price.observations
-        ],
-        position=position,
-        created_at=now,
-        expires_at=invoice.expires_at,
-    )
 
 
 def _apply_locked(invoice: Invoice, *, now: datetime, actor: User | None) -> None:
@@ -288,9 +264,7 @@ def _write_payment(
         payment.settled_at = None
     payment.save(update_fields=["status", "reason", "confirmations", "value_tiyn", "settled_at"])
     if became_settled:
-        # The number of bookings tells a payment that returned after a reorganisation from its first settlement.
-        key = f"payment:{payment.pk}:settled:{payment.bookings}"
-        _record(invoice, WebhookEventType.PAYMENT_SETTLED, key, of_payment(invoice, payment), now=now)
+        telling.of_settled(invoice, payment, now=now)
     return True
 
 
@@ -309,7 +283,7 @@ def _write_status(
         invoice.revision += 1
     invoice.save(update_fields=["status", "additional_status", "paid_tiyn", "settled_at", "revision"])
     for event_type in lifecycle.events(before, after):
-        _tell(invoice, event_type, before=before[0], actor=actor, now=now)
+        telling.of_change(invoice, event_type, before=before[0], actor=actor, now=now)
     _watch_for_loss(invoice, before=before[0], now=now)
 
 
@@ -327,56 +301,6 @@ def _watch_for_loss(invoice: Invoice, *, before: str, now: datetime) -> None:
         Incident.objects.filter(invoice=invoice, closed_at__isnull=True).update(
             closed_at=now, resolution="The payment is in the chain again."
         )
-
-
-def _tell(invoice: Invoice, event_type: str, *, before: str, actor: User | None, now: datetime) -> None:
-    """One event: a row of the invoice's history, and the outbox."""
-    InvoiceEvent.objects.create(
-        invoice=invoice,
-        revision=invoice.revision,
-        at=now,
-        kind=event_type,
-        from_status=before,
-        to_status=invoice.status,
-        additional_status=invoice.additional_status,
-        actor=actor,
-        detail={"paid_tiyn": str(invoice.paid_tiyn)},
-    )
-    key = f"invoice:{invoice.pk}:{invoice.revision}:{event_type}"
-    _record(invoice, event_type, key, of_invoice(invoice, event_type), now=now)
-
-
-def _tell_received(invoice: Invoice, payment: Payment, *, now: datetime) -> None:
-    invoice.revision += 1
-    invoice.save(update_fields=["revision"])
-    InvoiceEvent.objects.create(
-        invoice=invoice,
-        revision=invoice.revision,
-        at=now,
-        kind=WebhookEventType.RECEIVED_PAYMENT,
-        from_status=invoice.status,
-        to_status=invoice.status,
-        additional_status=invoice.additional_status,
-        detail={
-            "txid": payment.transfer.txid_hex,
-            "asset": payment.transfer.asset_id,
-            "amount_minor": str(payment.amount_minor),
-        },
-    )
-    key = f"payment:{payment.pk}:received"
-    _record(invoice, WebhookEventType.RECEIVED_PAYMENT, key, of_payment(invoice, payment), now=now)
-    live_channel.announce(invoice.pk)
-
-
-def _record(invoice: Invoice, event_type: str, key: str, payload: dict[str, Any], *, now: datetime) -> None:
-    webhooks.record(
-        store=invoice.store,
-        event_type=event_type,
-        event_key=key,
-        invoice_id=invoice.pk,
-        payload=payload,
-        now=now,
-    )
 
 
 def _or(value: int | None, default: int) -> int:

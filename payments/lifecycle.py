@@ -19,6 +19,7 @@ from alatau_pay.money import divide_down, divide_up
 
 NEW, PROCESSING, SETTLED, EXPIRED, INVALID = "New", "Processing", "Settled", "Expired", "Invalid"
 NONE, PAID_PARTIAL, PAID_OVER, PAID_LATE, MARKED = "None", "PaidPartial", "PaidOver", "PaidLate", "Marked"
+ACCEPTED, REFUNDED = "accepted", "refunded"
 BASIS_POINTS = 10_000
 
 
@@ -53,11 +54,13 @@ class PaymentFact:
     confirmed: bool
     valid: bool
     received_at: datetime
+    # What a person decided about it while it was held: nothing, "accepted" (the merchant has its value) or "refunded".
+    disposal: str = ""
 
     @property
     def share(self) -> Fraction:
         """The part of the invoice that this payment pays, exactly."""
-        if not self.valid or self.quoted_minor is None:
+        if not self.valid or self.quoted_minor is None or self.disposal == REFUNDED:
             return Fraction(0)
         return Fraction(self.amount_minor, self.quoted_minor)
 
@@ -84,6 +87,14 @@ class Booking:
         if not self.stands:
             return ""
         return f"credited:{self.credited_minor}:{self.credited_tiyn}" if self.credited_tiyn else "held"
+
+    @classmethod
+    def parse(cls, text: str) -> Booking:
+        """The booking that ``str`` wrote as ``text``."""
+        if not text.startswith("credited:"):
+            return cls(stands=bool(text))
+        _, minor, tiyn = text.split(":")
+        return cls(stands=True, credited_minor=int(minor), credited_tiyn=int(tiyn))
 
 
 NOTHING_BOOKED = Booking(stands=False)
@@ -205,7 +216,7 @@ def _bookings(amount_tiyn: int, payments: Sequence[PaymentFact], *, settled: boo
             bookings.append(NOTHING_BOOKED)
             continue
         value_tiyn = next(values)
-        credited_tiyn = min(value_tiyn, open_tiyn) if settled else 0
+        credited_tiyn = min(value_tiyn, open_tiyn) if settled and not payment.disposal else 0
         open_tiyn -= credited_tiyn
         bookings.append(_booking(payment, value_tiyn, credited_tiyn, amount_tiyn))
     return tuple(bookings)

@@ -181,7 +181,13 @@ async def _await_departure(receive: Receive, watcher: Watcher) -> None:
 
 
 async def _send_events(watcher: Watcher, first: Status | None, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": _headers(b"text/event-stream; charset=utf-8")})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": _headers(b"text/event-stream; charset=utf-8"),
+        }
+    )
     await _send_body(send, f"retry: {RETRY_MILLISECONDS}\n\n", more=True)
     status = first
     while not watcher.closed:
@@ -197,7 +203,9 @@ def _event(status: Status) -> str:
     return f"{retry}data: {json.dumps(status, ensure_ascii=False)}\n\n"
 
 
-async def _answer_json(send: Send, code: int, body: Status, *, retry_after_seconds: int | None = None) -> None:
+async def _answer_json(
+    send: Send, code: int, body: Status, *, retry_after_seconds: int | None = None
+) -> None:
     headers = _headers(b"application/json")
     if retry_after_seconds is not None:
         headers.append((b"retry-after", str(retry_after_seconds).encode()))
@@ -237,7 +245,9 @@ def _read_status(invoice_id: str) -> Status | None:
 
 def _marks(invoice_ids: list[str]) -> dict[str, tuple[int, int]]:
     """What changes with an invoice's state: its revision and the sum of its payments' confirmations."""
-    rows = Invoice.objects.filter(pk__in=invoice_ids).annotate(depth=Sum("payments__confirmations", default=0))
+    rows = Invoice.objects.filter(pk__in=invoice_ids).annotate(
+        depth=Sum("payments__confirmations", default=0)
+    )
     return {pk: (revision, depth) for pk, revision, depth in rows.values_list("pk", "revision", "depth")}
 
 

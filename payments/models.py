@@ -168,10 +168,14 @@ class Payment(models.Model):
     confirmations = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    # A person let this payment count although it came late, or for another invoice than its address was given out for.
+    accepted_at = models.DateTimeField(null=True)
     ledger_entry = models.OneToOneField(JournalEntry, null=True, on_delete=models.PROTECT, related_name="+")
     # What the standing entry says: "", "held", or "credited:<minor>:<tiyn>"; see lifecycle.Booking.
     booked_as = models.CharField(max_length=120, blank=True)
     bookings = models.PositiveIntegerField(default=0)
+    # The part of the standing entry that is held for the resident, in smallest units.
+    held_minor = MinorAmountField(default=0)
 
     class Meta:
         ordering: ClassVar = ["received_at", "id"]
@@ -184,11 +188,57 @@ class Payment(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["id"], name="payment_unsettled", condition=Q(status="Processing"))
+            models.Index(fields=["id"], name="payment_unsettled", condition=Q(status="Processing")),
+            models.Index(fields=["id"], name="payment_held", condition=Q(held_minor__gt=0)),
         ]
 
     def __str__(self) -> str:
         return f"payment {self.pk}"
+
+
+class HeldDecisionKind(models.TextChoices):
+    ACCEPT = "Accept", _("Accepted for the merchant at the current rate")
+    REFUND = "Refund", _("To be refunded")
+    LEAVE = "Leave", _("Left as it is")
+
+
+class HeldDecision(models.Model):
+    """What a person decided about money held of one payment, and why. Written by ``payments.held`` alone.
+
+    ``amount_minor`` is the payment's whole held part at that moment. ``reversed_at`` is set when the chain took the payment
+    away again: the entry has then been reversed, and the money, should it come back, waits for a new decision.
+    """
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="held_decisions")
+    kind = models.CharField(max_length=8, choices=HeldDecisionKind)
+    amount_minor = MinorAmountField()
+    value_tiyn = models.BigIntegerField(null=True)
+    refund_address = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=300)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField()
+    ledger_entry = models.OneToOneField(JournalEntry, null=True, on_delete=models.PROTECT, related_name="+")
+    reversed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-decided_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="held_decision_amount_positive"),
+            models.CheckConstraint(condition=~Q(reason=""), name="held_decision_has_reason"),
+            models.UniqueConstraint(
+                fields=["payment"],
+                name="one_standing_decision_per_payment",
+                condition=Q(reversed_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="Leave", ledger_entry__isnull=True)
+                | (~Q(kind="Leave") & Q(ledger_entry__isnull=False)),
+                name="held_decision_is_posted",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount_minor}"
 
 
 class InvoiceEvent(models.Model):

@@ -155,7 +155,9 @@ def phase_of(status: str, arrivals: list[Arrival]) -> str:
 def paid_share(payments: Iterable[Payment]) -> Fraction:
     """The part of an invoice that ``payments`` (their quotes loaded) pay, exactly; those that do not count pay nothing."""
     counted = (payment for payment in payments if payment.status != PaymentStatus.INVALID and payment.quote)
-    return sum((Fraction(payment.amount_minor, payment.quote.amount_minor) for payment in counted), Fraction(0))
+    return sum(
+        (Fraction(payment.amount_minor, payment.quote.amount_minor) for payment in counted), Fraction(0)
+    )
 
 
 def remaining_minor(quote: Quote, share: Fraction) -> int:
@@ -211,10 +213,7 @@ def _due_tiyn(invoice: Invoice) -> int:
 
 
 def _offers(invoice: Invoice, share: Fraction) -> list[Offer]:
-    return [
-        Offer(quote, remaining_minor(quote, share))
-        for quote in _newest_quotes(invoice)
-    ]
+    return [Offer(quote, remaining_minor(quote, share)) for quote in _newest_quotes(invoice)]
 
 
 def _newest_quotes(invoice: Invoice) -> list[Quote]:

@@ -15,9 +15,16 @@ from alatau_pay.money import format_minor, parse_minor
 from compliance.admission import NotAdmitted
 from merchants.models import Store, User
 from payments import invoices
-from payments.invoice_request import AMOUNT_TIYN_MAX, EXPIRATION_MINUTES_MAX, TIYN_DECIMALS, RequestRefused, parse_request
+from payments.invoice_request import (
+    AMOUNT_TIYN_MAX,
+    EXPIRATION_MINUTES_MAX,
+    TIYN_DECIMALS,
+    RequestRefused,
+    parse_request,
+)
 from payments.models import Invoice
 from payments.quoting import RateUnavailable
+from payments.terms import MethodRefused
 
 # Spaces between thousands, comma or point before the tiyn. "12,500" is refused: it means two things to two people.
 _AMOUNT = re.compile(r"^(?:\d{1,12}|\d{1,3}(?: \d{3}){1,3})(?:[.,]\d{1,2})?$", re.ASCII)
@@ -87,14 +94,21 @@ def make_invoice(form: SaleForm, *, store: Store, source: str, user: User, now: 
         for _path, message in error.errors:
             form.add_error(None, message)
     except RateUnavailable:
-        form.add_error(None, _("There is no reliable exchange rate at the moment. Please try again in a minute."))
+        form.add_error(
+            None, _("There is no reliable exchange rate at the moment. Please try again in a minute.")
+        )
     except NotAdmitted:
         form.add_error(None, _("The city admits no asset for a payment of this amount."))
-    except invoices.MethodRefused:
+    except MethodRefused:
         form.add_error(None, _("None of the store's assets can be paid with at the moment."))
     except invoices.StoreNotTrading:
-        form.add_error(None, _("This store makes no invoices: it is archived, or the city has not approved its owner."))
+        form.add_error(
+            None, _("This store makes no invoices: it is archived, or the city has not approved its owner.")
+        )
     except invoices.IdempotencyConflict:
         form.draw_new_key()
-        form.add_error(None, _("This form has already made an invoice for another amount. Send it again to make a new one."))
+        form.add_error(
+            None,
+            _("This form has already made an invoice for another amount. Send it again to make a new one."),
+        )
     return None

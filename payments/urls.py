@@ -25,5 +25,9 @@ urlpatterns = [
     path("pos/<identifier:store_id>/i/<identifier:invoice_id>/", pos.invoice, name="pos_invoice"),
     path("stores/<identifier:store_id>/invoices/", dashboard.invoice_list, name="invoice_list"),
     path("stores/<identifier:store_id>/invoices/new/", dashboard.invoice_create, name="invoice_create"),
-    path("stores/<identifier:store_id>/invoices/<identifier:invoice_id>/", dashboard.invoice_detail, name="invoice_detail"),
+    path(
+        "stores/<identifier:store_id>/invoices/<identifier:invoice_id>/",
+        dashboard.invoice_detail,
+        name="invoice_detail",
+    ),
 ]

@@ -34,6 +34,14 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("reverses",)
 
 
+@admin.register(Posting)
+class PostingAdmin(ReadOnlyAdmin):
+    list_display = ("id", "entry", "account", "side", "amount_minor", "asset_code")
+    list_filter = ("asset_code", "account__kind")
+    search_fields = ("entry__reference", "account__code")
+    list_select_related = ("entry", "account")
+
+
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     list_display = ("code", "kind", "asset_code", "merchant", "balance")

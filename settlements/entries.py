@@ -131,6 +131,32 @@ def payment_held(*, coin: Asset, received_minor: int) -> Entry:
     )
 
 
+def held_accepted(*, merchant_id: str, coin: Asset, accepted_minor: int, gross_tiyn: int, fee: Fee) -> Entry:
+    """Held money that a person accepted for the merchant, at the tenge value that it had at that moment."""
+    return Entry(
+        "held_accepted",
+        _lines(
+            (AccountName("held", coin), DEBIT, accepted_minor),
+            (AccountName("position", coin), CREDIT, accepted_minor),
+            (AccountName("position", KZT), DEBIT, gross_tiyn),
+            (AccountName("payable", KZT, merchant_id), CREDIT, gross_tiyn - fee.fee_tiyn - fee.vat_tiyn),
+            (AccountName("fee_income", KZT), CREDIT, fee.fee_tiyn),
+            (AccountName("vat_payable", KZT), CREDIT, fee.vat_tiyn),
+        ),
+    )
+
+
+def held_refund_due(*, coin: Asset, refunded_minor: int) -> Entry:
+    """Held money that a person decided to give back: owed to the resident until it is sent."""
+    return Entry(
+        "held_refund_due",
+        _lines(
+            (AccountName("held", coin), DEBIT, refunded_minor),
+            (AccountName("refund", coin), CREDIT, refunded_minor),
+        ),
+    )
+
+
 def reversal(recipe: str, lines: Iterable[Line]) -> Entry:
     """The entry that undoes ``lines``: the same accounts and amounts on the other side."""
     swapped = tuple(

@@ -23,6 +23,7 @@ class AccountKind(models.TextChoices):
     POSITION = "position", _("Exchange position")
     PAYABLE = "payable", _("Merchant payable")
     HELD = "held", _("Held for residents")
+    REFUND = "refund", _("Refunds due to residents")
     FEE_INCOME = "fee_income", _("Fee income")
     VAT_PAYABLE = "vat_payable", _("VAT payable")
 

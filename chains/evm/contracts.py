@@ -46,9 +46,9 @@ def parse_address(text: str) -> bytes:
     from web3 import Web3
 
     text = text.strip()
-    if not Web3.is_address(text):
+    if not text.startswith("0x") or not Web3.is_address(text):
         raise TokenRefused("This is not an address: 0x and 40 digits, its checksum (letter case) intact.")
-    return bytes.fromhex(text.removeprefix("0x").removeprefix("0X"))
+    return bytes.fromhex(text[2:])
 
 
 def read_token(node_url: str, contract: bytes, *, chain_id: int, timeout_seconds: float) -> Token:

@@ -159,20 +159,29 @@ class EvmReader:
 
     def _blocks_and_logs(self, first: int, last: int) -> tuple[list[Json | None], list[Json]]:
         """As many blocks at once as the node answers gladly: half as many after an error or a slow answer, then more."""
-        asked_at = time.monotonic()
-        try:
-            answer = self._rpc.blocks_and_logs(
-                first, min(last, first + self._range - 1), log_filter(self.contracts)
-            )
-        except (NodeError, NodeUnreachable):
+        while True:
+            asked_at = time.monotonic()
+            try:
+                answer = self._rpc.blocks_and_logs(
+                    first, min(last, first + self._range - 1), log_filter(self.contracts)
+                )
+            except NodeUnreachable:
+                self._range = max(1, self._range // 2)
+                raise
+            except NodeError:
+                # Nodes say "too much at once" in many ways; what is no such thing is still there with one block.
+                if self._range == 1:
+                    raise
+                self._range //= 2
+                continue
+            self._adapt_range(time.monotonic() - asked_at)
+            return answer
+
+    def _adapt_range(self, answer_seconds: float) -> None:
+        if answer_seconds > ANSWER_SECONDS_SLOW:
             self._range = max(1, self._range // 2)
-            raise
-        seconds = time.monotonic() - asked_at
-        if seconds > ANSWER_SECONDS_SLOW:
-            self._range = max(1, self._range // 2)
-        elif seconds < ANSWER_SECONDS_FAST:
+        elif answer_seconds < ANSWER_SECONDS_FAST:
             self._range = min(BLOCKS_PER_BATCH_MAX, self._range * 2)
-        return answer
 
     def _transfers_by_block(self, blocks: list[Json], logs: Sequence[Json]) -> list[list[FoundTransfer]]:
         """The transfers of each block. Cuts ``blocks`` before the first whose logs are of another block at its height."""

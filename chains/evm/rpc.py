@@ -10,6 +10,8 @@ from chains.nodes import JsonRpcNode, NodeError, NodeUnreachable, raise_first_er
 
 Json = dict[str, Any]
 
+CALLS_PER_BATCH = 100
+
 
 class EvmRpc:
     """One EVM node."""
@@ -24,9 +26,7 @@ class EvmRpc:
 
     def blocks(self, heights: Sequence[int], *, full: bool) -> list[Json | None]:
         """Blocks at ``heights``, with whole transactions or only their hashes; None where there is none."""
-        results = self._node.batch([("eth_getBlockByNumber", [hex(height), full]) for height in heights])
-        raise_first_error(results)
-        return results
+        return self._all([("eth_getBlockByNumber", [hex(height), full]) for height in heights])
 
     def blocks_and_logs(
         self, first: int, last: int, log_filter: Json | None
@@ -48,15 +48,11 @@ class EvmRpc:
 
     def transactions(self, txids: Sequence[str]) -> list[Json | None]:
         """Transactions by hash, pending ones included; None for one the node does not know."""
-        results = self._node.batch([("eth_getTransactionByHash", [txid]) for txid in txids])
-        raise_first_error(results)
-        return results
+        return self._all([("eth_getTransactionByHash", [txid]) for txid in txids])
 
     def receipts(self, txids: Sequence[str]) -> list[Json | None]:
         """Receipts of mined transactions; None for one that is in no block."""
-        results = self._node.batch([("eth_getTransactionReceipt", [txid]) for txid in txids])
-        raise_first_error(results)
-        return results
+        return self._all([("eth_getTransactionReceipt", [txid]) for txid in txids])
 
     def new_pending_filter(self) -> str | None:
         """The id of a new filter for pending transactions; None where the node offers none."""
@@ -69,6 +65,14 @@ class EvmRpc:
         if isinstance(result, NodeError) or result is None:
             return []
         return [transaction for transaction in result["transactions"] if isinstance(transaction, dict)]
+
+    def _all(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of any number of calls, in batches of a size that every provider takes."""
+        results: list[Any] = []
+        for start in range(0, len(calls), CALLS_PER_BATCH):
+            results += self._node.batch(calls[start : start + CALLS_PER_BATCH])
+        raise_first_error(results)
+        return results
 
 
 def number(text: Any, name: str) -> int:

@@ -19,8 +19,10 @@ from chains.models import DepositAddress, Network, OnChainAsset, Transfer, Walle
 from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.bitcoind import BitcoindProcess, find_bitcoind
 from devnet.evm_token import DECIMALS, TOKEN_ADDRESS, deploy_token, mint_token
 from devnet.evm_wallet import EvmWallet
+from devnet.process import NodeProcess
 
 TOKEN_FUNDS_UNITS = 10**12
 
@@ -72,7 +74,7 @@ class Watched:
         return transfer
 
 
-def make_bitcoin_network(node: BitcoinNodeProcess, settings: Any, slug: str = "bitcoin") -> Watched:
+def make_bitcoin_network(node: NodeProcess, settings: Any, slug: str = "bitcoin") -> Watched:
     """The network's row and wallet; the node is the one of the settings."""
     settings.NODE_URLS = {**settings.NODE_URLS, slug: [node.url]}
     network = Network.objects.create(
@@ -135,8 +137,20 @@ def _forget_readers() -> Iterator[None]:
         readers.forget(slug)
 
 
+@pytest.fixture(scope="module", params=["development node", "bitcoind"])
+def bitcoin_node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeProcess]:
+    """Both Bitcoin nodes, so that the watcher is held to the same answers on each."""
+    if request.param == "bitcoind" and find_bitcoind() is None:
+        pytest.skip("no bitcoind: BITCOIND is not set, none is on PATH, and make bitcoind was not run")
+    make = BitcoindProcess if request.param == "bitcoind" else BitcoinNodeProcess
+    with make(tmp_path_factory.mktemp("bitcoin"), keep_mempool=False) as node:
+        yield node
+
+
 @pytest.fixture(scope="module")
-def resident(bitcoin_node: BitcoinNodeProcess) -> BitcoinWallet:
+def resident(bitcoin_node: NodeProcess) -> BitcoinWallet:
     """A resident's Bitcoin wallet with plenty of coins to pay with."""
     wallet = BitcoinWallet(bitcoin_node.rpc)
     wallet.fund(coins=60)
@@ -153,7 +167,7 @@ def evm_resident(anvil: AnvilProcess) -> EvmWallet:
 
 
 @pytest.fixture
-def bitcoin(bitcoin_node: BitcoinNodeProcess, resident: BitcoinWallet, db: None, settings: Any) -> Watched:
+def bitcoin(bitcoin_node: NodeProcess, resident: BitcoinWallet, db: None, settings: Any) -> Watched:
     """The Bitcoin network, watched from the node's present tip on."""
     watched = make_bitcoin_network(bitcoin_node, settings)
     watched.catch_up()

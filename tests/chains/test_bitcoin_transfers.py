@@ -27,8 +27,8 @@ from chains.bitcoin.transfers import (
     read_header,
     read_transaction,
 )
-from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.process import NodeProcess
 
 # Lengths around the steps of Bitcoin's variable-length numbers.
 LENGTHS = st.sampled_from([0, 1, 22, 23, 25, 34, 107, 252, 253, 254, 600])
@@ -176,7 +176,7 @@ def test_a_header_is_hashed_from_its_bytes() -> None:
 
 
 def test_a_nodes_own_block_reads_as_python_bitcoinlib_reads_it(
-    bitcoin_node: BitcoinNodeProcess, resident: BitcoinWallet
+    bitcoin_node: NodeProcess, resident: BitcoinWallet
 ) -> None:
     resident.pay_many([(resident.address, 1_000 + n) for n in range(300)])
     (block_hash,) = resident.mine()

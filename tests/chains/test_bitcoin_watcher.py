@@ -9,15 +9,15 @@ from django.utils import timezone
 from chains import confirmations, watcher
 from chains.condition import StepStatus
 from chains.models import Block, Transfer, TransferState
-from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.process import NodeProcess
 from tests.chains.conftest import Watched
 
 ELSEWHERE = "bcrt1qzyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3lgth6c"
 
 
 def test_a_new_network_starts_at_the_nodes_tip_and_knows_the_blocks_before_it(
-    bitcoin: Watched, bitcoin_node: BitcoinNodeProcess
+    bitcoin: Watched, bitcoin_node: NodeProcess
 ) -> None:
     assert bitcoin.network.cursor_height == bitcoin_node.rpc("getblockcount")
     assert bytes(bitcoin.network.cursor_hash).hex() == bitcoin_node.rpc("getbestblockhash")
@@ -104,7 +104,7 @@ def test_money_is_never_received_before_its_address_existed(
 
 
 def test_a_payment_dropped_by_a_reorganisation_is_unmined_and_mined_again(
-    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: BitcoinNodeProcess
+    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: NodeProcess
 ) -> None:
     resident.pay(bitcoin.address().address, 9_000)
     (block_hash,) = resident.mine()
@@ -129,7 +129,7 @@ def test_a_payment_dropped_by_a_reorganisation_is_unmined_and_mined_again(
 
 
 def test_a_deep_reorganisation_moves_the_payment_to_another_height(
-    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: BitcoinNodeProcess
+    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: NodeProcess
 ) -> None:
     resident.mine(3)
     txid = resident.pay(bitcoin.address().address, 9_000)
@@ -171,7 +171,7 @@ def test_a_double_spent_payment_is_gone_with_a_reason(bitcoin: Watched, resident
 
 
 def test_a_payment_lost_with_the_nodes_mempool_returns_as_the_same_row(
-    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: BitcoinNodeProcess
+    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: NodeProcess
 ) -> None:
     txid = resident.pay(bitcoin.address().address, 9_000)
     raw = bitcoin_node.rpc("getrawtransaction", txid)
@@ -190,7 +190,7 @@ def test_a_payment_lost_with_the_nodes_mempool_returns_as_the_same_row(
 
 
 def test_a_step_on_a_stopped_node_writes_nothing(
-    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: BitcoinNodeProcess
+    bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: NodeProcess
 ) -> None:
     before = bitcoin.network
     bitcoin_node.stop()

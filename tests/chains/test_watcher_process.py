@@ -19,8 +19,8 @@ from django.utils import timezone
 from chains import watch_lock, watcher
 from chains.models import TransferState
 from chains.tasks import watch
-from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.process import NodeProcess
 from tests.chains.conftest import Watched, make_bitcoin_network
 
 WAIT_SECONDS = 20.0
@@ -28,7 +28,7 @@ WAIT_SECONDS = 20.0
 
 @pytest.fixture
 def watched(
-    bitcoin_node: BitcoinNodeProcess, resident: BitcoinWallet, transactional_db: None, settings: Any
+    bitcoin_node: NodeProcess, resident: BitcoinWallet, transactional_db: None, settings: Any
 ) -> Watched:
     network = make_bitcoin_network(bitcoin_node, settings)
     network.catch_up()
@@ -71,7 +71,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 @pytest.fixture
 def environment(
-    program_environment: dict[str, str], watched: Watched, bitcoin_node: BitcoinNodeProcess
+    program_environment: dict[str, str], watched: Watched, bitcoin_node: NodeProcess
 ) -> dict[str, str]:
     return {
         **program_environment,
@@ -160,3 +160,40 @@ def is_waiting_to_write_transfers(blocker: psycopg.Connection[Any]) -> bool:
         "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'chains_transfer'::regclass AND NOT granted)"
     ).fetchone()
     return bool(row and row[0])
+
+
+def test_a_database_that_goes_away_under_the_watcher_costs_no_payment(
+    watched: Watched, resident: BitcoinWallet, environment: dict[str, str]
+) -> None:
+    resident.pay(watched.address().address, 1_000)
+    resident.mine()
+    with (
+        psycopg.connect(connection_text(), autocommit=True) as other,
+        watcher_process(environment) as process,
+    ):
+        with other.transaction():
+            other.execute("LOCK TABLE chains_transfer IN SHARE MODE")
+            wait_until(lambda: is_waiting_to_write_transfers(other))
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'chains_transfer'::regclass AND NOT granted"
+            )
+            assert process.wait(WAIT_SECONDS) != 0
+    assert watched.transfers() == []
+    with watcher_process(environment):
+        wait_until(lambda: len(watched.transfers()) == 1)
+    assert watched.only_transfer().state == TransferState.MINED
+
+
+def test_a_payment_is_in_the_database_well_within_a_second(
+    watched: Watched, resident: BitcoinWallet, environment: dict[str, str]
+) -> None:
+    with watcher_process(environment):
+        wait_until(lambda: watch_lock.is_held("bitcoin"))
+        seconds = []
+        for number in range(5):
+            address = watched.address(f"invoice {number}")
+            resident.pay(address.address, 1_000)
+            paid_at = time.monotonic()
+            wait_until(address.transfers.exists)
+            seconds.append(time.monotonic() - paid_at)
+    assert sorted(seconds)[2] < 0.5

@@ -46,7 +46,9 @@ def watch_until(supervisor, condition, *, seconds=15.0):
             raise KeyboardInterrupt
         return True
 
-    supervisor.start(Service("observer", lambda: None, look, lambda: True, lambda: None, lambda: None))
+    supervisor.start(
+        Service("observer", lambda: None, look, lambda: True, lambda: None, lambda: None, lambda: None)
+    )
     with pytest.raises(KeyboardInterrupt):
         supervisor.watch()
     assert condition()

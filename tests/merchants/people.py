@@ -8,7 +8,7 @@ from merchants import onboarding, stores
 from merchants.models import LegalForm, Membership, Merchant, Role, Store, User
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-PASSWORD = "a calm tea house"  # noqa: S105 — of people who exist in tests only
+PASSWORD = "a calm tea house"
 BUSINESS_IDS = ["260140900012", "260140900305", "260140900317", "260341900015", "971240001315"]
 
 APPLICATION = onboarding.Application(

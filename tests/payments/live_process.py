@@ -42,16 +42,17 @@ class Stream:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self._lines = response.iter_lines()
-        self.comments = 0
 
     def next(self) -> dict[str, object]:
         """The next state; raises StopIteration when the server ends the stream."""
         for line in self._lines:
-            if line.startswith(":"):
-                self.comments += 1
             if line.startswith("data: "):
                 return json.loads(line.removeprefix("data: "))
         raise StopIteration
+
+    def next_comment(self) -> str:
+        """The next line that says nothing but that the server is there."""
+        return next(line for line in self._lines if line.startswith(":"))
 
     def until(self, phase: str, *, seconds: float = 20.0) -> dict[str, object]:
         """The first state in ``phase``."""

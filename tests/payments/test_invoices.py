@@ -11,7 +11,7 @@ from compliance.admission import NotAdmitted
 from compliance.models import AdmittedAsset
 from merchants import onboarding, webhooks
 from merchants.models import WebhookDelivery
-from payments import deadlines, invoices, matching
+from payments import deadlines, invoices, matching, terms
 from payments.invoice_request import parse_request
 from payments.models import Incident, Invoice, Payment, Quote
 from payments.quoting import RateUnavailable
@@ -87,7 +87,7 @@ def test_without_a_fresh_price_nothing_is_quoted(world):
 
 
 def test_a_method_that_the_store_does_not_accept_is_refused(world):
-    refused(world, invoices.MethodRefused, {"amount": "1", "checkout": {"paymentMethods": ["DOGE-CHAIN"]}})
+    refused(world, terms.MethodRefused, {"amount": "1", "checkout": {"paymentMethods": ["DOGE-CHAIN"]}})
 
 
 def test_an_asset_that_is_not_admitted_any_more_is_left_out(world):

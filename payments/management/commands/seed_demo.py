@@ -8,10 +8,11 @@ from argparse import ArgumentParser
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from chains.models import Network, NetworkKind, OnChainAsset
 from chains.wallets import import_wallet
 from compliance.models import AdmittedAsset
 from merchants import api_keys, onboarding, stores, team, webhooks
-from merchants.models import LegalForm, Merchant, Role, Store, User
+from merchants.models import LegalForm, Merchant, Role, Store, User, Webhook
 
 #: Public keys of the phrase that every wallet's documentation uses ("abandon … about"): whatever is received on the
 #: development chains can be found again by anybody, and is worth nothing.
@@ -82,6 +83,8 @@ BUSINESSES = (
 class Command(BaseCommand):
     """Migrates, then seeds what is not there yet. For development installations only."""
 
+    # The database that the checks could ask about is only made here.
+    requires_system_checks: ClassVar[list[str]] = []
     help = "Migrate and seed a development installation; write what was made to a file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -94,16 +97,20 @@ class Command(BaseCommand):
         parser.add_argument("--without-merchants", action="store_true", help="only the city admin")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run."""
+        """Run. Raises CommandError on an installation that the world reaches."""
+        if settings.SITE_URL.startswith("https://"):
+            raise CommandError("this is no development installation: SITE_URL begins with https://")
         call_command("migrate", interactive=False, verbosity=0)
         facts_path: Path = options["facts"]
+        webhook_url = f"{options['shop_url']}/webhook"
         if facts_path.exists():
+            redirect_webhook(json.loads(facts_path.read_text()), webhook_url)
             return
         with transaction.atomic():
             facts = seed(
                 json.loads(options["networks"].read_text()),
                 businesses=() if options["without_merchants"] else BUSINESSES,
-                webhook_url=f"{options['shop_url']}/webhook",
+                webhook_url=webhook_url,
                 now=timezone.now(),
             )
             # Inside the database transaction: the keys are readable here alone, so the rows stand only if the file does.
@@ -127,7 +134,7 @@ def seed(
     }
     if made:
         first_store = made[0]["stores"][0]
-        _, secret = webhooks.create_webhook(
+        webhook, secret = webhooks.create_webhook(
             store=Store.objects.get(pk=first_store["id"]), url=webhook_url, event_types=[], now=now
         )
         owner = made[0]["people"][0]
@@ -140,9 +147,23 @@ def seed(
             },
             "store_id": first_store["id"],
             "api_key": first_store["api_key"],
+            "webhook_id": webhook.pk,
             "webhook_secret": secret,
         }
     return facts
+
+
+def redirect_webhook(facts: dict[str, Any], url: str) -> None:
+    """Send the first store's webhooks to where the shop listens this time, unless somebody has deleted the webhook."""
+    webhook = Webhook.objects.filter(pk=facts.get("webhook_id"), deleted_at=None).exclude(url=url).first()
+    if webhook is not None:
+        webhooks.update_webhook(
+            webhook,
+            url=url,
+            event_types=webhook.event_types,
+            enabled=webhook.enabled,
+            automatic_redelivery=webhook.automatic_redelivery,
+        )
 
 
 def seed_networks(networks: dict[str, dict[str, Any]], *, now: datetime) -> None:
@@ -230,8 +251,8 @@ def seed_business(business: Business, *, admin: User, password: str, now: dateti
 
 def seed_store(name: str, *, merchant: Merchant, owner: User, now: datetime) -> dict[str, str]:
     """One store that takes all three assets, and a key with every permission."""
-    settings = stores.StoreSettings(name=name, accepted_assets=["BTC", "USDT", "ETH"])
-    store = stores.create_store(settings, merchant=merchant, now=now)
+    wishes = stores.StoreSettings(name=name, accepted_assets=["BTC", "USDT", "ETH"])
+    store = stores.create_store(wishes, merchant=merchant, now=now)
     _, key = api_keys.create(
         store=store, label="Demo", permissions=list(api_keys.PERMISSIONS), user=owner, now=now
     )
