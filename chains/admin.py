@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,12 +14,20 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.money import Money
 from chains import wallets
+from chains.emptying_admin import EmptyingPages
+from chains.evm import forwarder_check
 from chains.evm.addresses import checksum_address
 from chains.forms import OnChainAssetForm, WalletForm
 from chains.models import Block, DepositAddress, Network, OnChainAsset, Transfer, Wallet
 
 
-class WrittenByVerbs(admin.ModelAdmin):  # type: ignore[type-arg]
+class CheckedRequest(HttpRequest):
+    """A request of which is known why the wallet in it must not be imported ("": nothing speaks against it)."""
+
+    contract_fault: str
+
+
+class WrittenByVerbs(admin.ModelAdmin):
     """Rows that the program writes: to be looked at."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -37,7 +45,7 @@ def _hex(value: bytes | memoryview | None, *, prefix: str = "") -> str:
 
 
 @admin.register(Network)
-class NetworkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class NetworkAdmin(admin.ModelAdmin):
     list_display = ("name", "slug", "kind", "condition", "cursor_height", "observed_at", "enabled")
     list_filter = ("kind", "enabled")
     search_fields = ("slug", "name")
@@ -65,7 +73,7 @@ class NetworkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(OnChainAsset)
-class OnChainAssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class OnChainAssetAdmin(admin.ModelAdmin):
     form = OnChainAssetForm
     list_display = ("code", "symbol", "name", "network", "contract_hex", "decimals", "quote_decimals")
     list_filter = ("network",)
@@ -89,11 +97,29 @@ class OnChainAssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Wallet)
-class WalletAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class WalletAdmin(EmptyingPages):
     form = WalletForm
-    list_display = ("label", "network", "owner", "active", "next_index", "created_at")
+    list_display = ("label", "network", "method", "owner", "active", "next_index", "created_at")
     list_filter = ("network", "active")
     search_fields = ("label", "owner")
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Look at a forwarder's contracts here, on their network, before the admin opens its database transaction."""
+        network = Network.objects.filter(pk=request.POST.get("network", "")).first()
+        if network is not None and self.has_add_permission(request):
+            fault = forwarder_check.fault(network, request.POST.get("public_key", ""))
+            cast(CheckedRequest, request).contract_fault = fault
+        return super().add_view(request, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[WalletForm]:
+        """The form knows what ``add_view`` found."""
+        form: type[WalletForm] = super().get_form(request, obj, change, **kwargs)
+        form.contract_fault = getattr(request, "contract_fault", "")
+        return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
@@ -102,6 +128,7 @@ class WalletAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "network",
             "label",
             "owner",
+            "method",
             "public_key",
             "first_addresses",
             "next_index",
@@ -126,6 +153,10 @@ class WalletAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
         obj.pk = saved.pk
         obj.refresh_from_db()
+
+    @admin.display(description=_("deposit method"))
+    def method(self, wallet: Wallet) -> str:
+        return wallets.method(wallet.public_key).value
 
     @admin.display(description=_("first addresses"))
     def first_addresses(self, wallet: Wallet) -> SafeString:

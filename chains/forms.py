@@ -15,14 +15,15 @@ from chains.models import Network, NetworkKind, OnChainAsset, Wallet
 from chains.nodes import NodeUnreachable
 
 
-class WalletForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when the program runs
+class WalletForm(forms.ModelForm):
     """A new wallet. First it shows three addresses; the key is used only once the person has confirmed them."""
 
     public_key = forms.CharField(
         label=_("public key"),
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
         help_text=_(
-            "An extended public key (xpub, zpub …) or an output descriptor. Never a private key or seed."
+            "An extended public key (xpub, zpub …) or an output descriptor; on an EVM network also "
+            "forwarder(factory,implementation,treasury). Never a private key or seed."
         ),
     )
     confirmed = forms.BooleanField(
@@ -32,6 +33,9 @@ class WalletForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "Save once without this tick to see the addresses, compare them with the wallet, then tick."
         ),
     )
+
+    # Why a forwarder's contracts are not to be trusted; found on the chain before the form is read.
+    contract_fault = ""
 
     class Meta:
         model = Wallet
@@ -47,6 +51,8 @@ class WalletForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         except KeyRefused as refusal:
             self._forget_key()
             raise ValidationError({"public_key": str(refusal)}) from None
+        if self.contract_fault:
+            raise ValidationError({"public_key": self.contract_fault})
         if not cleaned.get("confirmed"):
             question = _("Does the wallet show these addresses? %(addresses)s") % {
                 "addresses": " · ".join(first_addresses)
@@ -56,11 +62,10 @@ class WalletForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
 
     def _forget_key(self) -> None:
         """What may be a private key is not sent back to the browser with the form."""
-        self.data = self.data.copy()
-        self.data[self.add_prefix("public_key")] = ""
+        self.data = {**self.data, self.add_prefix("public_key"): ""}
 
 
-class OnChainAssetForm(forms.ModelForm):  # type: ignore[type-arg]
+class OnChainAssetForm(forms.ModelForm):
     """A coin, or a token by its contract's address. What the contract says of itself is not typed but read."""
 
     contract_address = forms.CharField(
@@ -79,7 +84,7 @@ class OnChainAssetForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _check_token(self, network: Network, address: str, cleaned: dict[str, Any]) -> None:
-        from chains.evm.contracts import TokenRefused, parse_address, read_token
+        from chains.evm.token_contract import TokenRefused, parse_address, read_token
 
         nodes = settings.NODE_URLS.get(network.slug, [])
         if network.kind != NetworkKind.EVM or network.chain_id is None or not nodes:

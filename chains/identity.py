@@ -58,5 +58,5 @@ def assign(known: Sequence[KnownTransfer], found: Sequence[FoundTransfer]) -> li
             if positions[number] is None:
                 position = next((n for n in sorted(free) if alike(known[n], transfer)), None)
                 positions[number] = position
-                free.discard(position)  # type: ignore[arg-type]  # None is in no set of positions
+                free.discard(position)
     return positions

@@ -52,5 +52,5 @@ def watch_all() -> int:
     networks = Network.objects.filter(enabled=True, halted_at__isnull=True).values_list("slug", flat=True)
     idle = [slug for slug in networks if not watch_lock.is_held(slug)]
     for slug in idle:
-        watch.apply_async(args=[slug], expires=5)
+        watch.apply_async(args=(slug,), expires=5)
     return len(idle)

@@ -1,8 +1,13 @@
-"""Wallets by public key: the only writer of Wallet rows."""
+"""Wallets by public key: the only writer of Wallet rows.
+
+Two deposit methods behind one interface: ``hd``, addresses from an extended public key or descriptor, and, on EVM networks,
+``forwarder``, CREATE2 addresses that can only be emptied into a treasury. The wallet's text says which it is.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from django.db import transaction
 from django.db.models import Max
@@ -15,9 +20,22 @@ from chains.derivation import (
     normalise_bitcoin,
     normalise_evm,
 )
+from chains.evm import forwarder
 from chains.models import DepositAddress, Network, NetworkKind, Wallet
 
 PREVIEW_COUNT = 3
+
+
+class Method(StrEnum):
+    """How a wallet's deposit addresses come about."""
+
+    HD = "hd"
+    FORWARDER = "forwarder"
+
+
+def method(public_key: str) -> Method:
+    """The deposit method of a wallet's text, as pasted or normalised."""
+    return Method.FORWARDER if forwarder.is_forwarder(public_key) else Method.HD
 
 
 def normalise(network: Network, public_key: str) -> str:
@@ -28,6 +46,8 @@ def normalise(network: Network, public_key: str) -> str:
     """
     if network.kind == NetworkKind.BITCOIN:
         return normalise_bitcoin(public_key, network.bitcoin_chain)
+    if method(public_key) is Method.FORWARDER:
+        return forwarder.normalise(public_key)
     return normalise_evm(public_key)
 
 
@@ -35,6 +55,8 @@ def derive(network: Network, public_key: str, index: int) -> Derived:
     """Deposit address number ``index`` of a normalised key."""
     if network.kind == NetworkKind.BITCOIN:
         return derive_bitcoin(public_key, index, network.bitcoin_chain)
+    if method(public_key) is Method.FORWARDER:
+        return forwarder.derive(public_key, index)
     return derive_evm(public_key, index)
 
 
@@ -58,7 +80,8 @@ def highest_used_index(wallet: Wallet) -> int | None:
 def import_wallet(*, network: Network, label: str, owner: str, public_key: str, now: datetime) -> Wallet:
     """The active wallet of ``owner`` ("" is the operator) on the network, from now on; the one before retires.
 
-    Importing the same key again makes it the active one again and goes on counting where it stopped.
+    Importing the same key again makes it the active one again and goes on counting where it stopped. No node is asked here:
+    whoever lets a person import a forwarder wallet calls ``chains.evm.forwarder_check.verify`` first.
 
     Raises:
         KeyRefused: the key is private, damaged, of another network, or somebody else's. Nothing is written.

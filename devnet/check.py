@@ -30,6 +30,7 @@ CHECKS = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "import directions": [str(BIN / "lint-imports"), "--no-cache"],
+    "contracts": [sys.executable, "-m", "devnet.build_contracts", "--check"],
     "migrations": [*MANAGE, "makemigrations", "--check", "--dry-run"],
     "deployment": [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
 }

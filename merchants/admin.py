@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -33,7 +33,7 @@ MOVE_LABELS = {
 }
 
 
-class _UserCreationForm(BaseUserCreationForm):
+class _UserCreationForm(AdminUserCreationForm):
     class Meta:
         model = User
         fields = ("email",)

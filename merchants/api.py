@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from alatau_pay.api_errors import ApiError, BodyRefused
+from alatau_pay.identifiers import is_public_id
 from merchants import api_data, api_keys, installation, outgoing, webhooks
 from merchants.models import Webhook, WebhookDelivery, WebhookEventType
 
@@ -181,7 +182,8 @@ class Redeliver(APIView):
 
 def _webhook(request: Request, store_id: str, webhook_id: str) -> Webhook:
     store = api_keys.require(request, api_keys.MODIFY_WEBHOOKS, store_id)
-    webhook = Webhook.objects.filter(store=store, pk=webhook_id, deleted_at__isnull=True).first()
+    webhooks_of_store = Webhook.objects.filter(store=store, deleted_at__isnull=True)
+    webhook = webhooks_of_store.filter(pk=webhook_id).first() if is_public_id(webhook_id) else None
     if webhook is None:
         raise ApiError("webhook-not-found", "The webhook was not found", 404)
     return webhook
@@ -189,7 +191,8 @@ def _webhook(request: Request, store_id: str, webhook_id: str) -> Webhook:
 
 def _delivery(request: Request, store_id: str, webhook_id: str, delivery_id: str) -> WebhookDelivery:
     webhook = _webhook(request, store_id, webhook_id)
-    delivery = WebhookDelivery.objects.filter(webhook=webhook, pk=delivery_id).first()
+    deliveries = WebhookDelivery.objects.filter(webhook=webhook)
+    delivery = deliveries.filter(pk=delivery_id).first() if is_public_id(delivery_id) else None
     if delivery is None:
         raise ApiError("webhookdelivery-not-found", "The delivery was not found", 404)
     return delivery

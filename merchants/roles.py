@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
+from alatau_pay.identifiers import is_public_id
 from merchants.models import Membership, Merchant, Role, Store, User
 
 Action = Literal[
@@ -59,7 +60,8 @@ def store_for(user: User | AnonymousUser, store_id: str, action: Action) -> Stor
         Http404: no such store, or the person is a stranger to it.
         PermissionDenied: a colleague without the right.
     """
-    store = Store.objects.select_related("merchant").filter(pk=store_id).first()
+    known = Store.objects.select_related("merchant")
+    store = known.filter(pk=store_id).first() if is_public_id(store_id) else None
     membership = membership_in(user, store.merchant) if store else None
     if store is None or membership is None:
         raise Http404("no such store")

@@ -64,6 +64,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     able = merchants_where(_person(request), "manage_store")
     if any(merchant.status == MerchantStatus.APPROVED for merchant in able):
         return redirect("store_create")
+    if _person(request).is_staff and not Membership.objects.filter(user=_person(request)).exists():
+        return redirect("admin:index")
     return redirect("application")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from alatau_pay.identifiers import is_public_id
 from merchants import webhooks
 from merchants.forms import WebhookForm
 from merchants.models import Store, Webhook, WebhookDelivery
@@ -75,7 +76,7 @@ def webhook_delete(request: HttpRequest, store_id: str, webhook_id: str) -> Http
 def delivery_detail(request: HttpRequest, store_id: str, webhook_id: str, delivery_id: str) -> HttpResponse:
     """One delivery: what was sent, and how it ended."""
     store, webhook = _found(request, store_id, webhook_id)
-    delivery = get_object_or_404(WebhookDelivery, webhook=webhook, pk=delivery_id)
+    delivery = _delivery(webhook, delivery_id)
     context = {
         "store": store,
         "nav": "webhooks",
@@ -102,4 +103,12 @@ def delivery_redeliver(
 
 def _found(request: HttpRequest, store_id: str, webhook_id: str) -> tuple[Store, Webhook]:
     store = store_for(request.user, store_id, "manage_webhooks")
+    if not is_public_id(webhook_id):
+        raise Http404("no such webhook")
     return store, get_object_or_404(Webhook, store=store, pk=webhook_id, deleted_at__isnull=True)
+
+
+def _delivery(webhook: Webhook, delivery_id: str) -> WebhookDelivery:
+    if not is_public_id(delivery_id):
+        raise Http404("no such delivery")
+    return get_object_or_404(WebhookDelivery, webhook=webhook, pk=delivery_id)

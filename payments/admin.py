@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
 from alatau_pay.money import format_minor
-from payments.models import Incident, Invoice, InvoiceEvent, Payment, PaymentStatus, Quote, RateObservation
+from payments.models import (
+    HeldDecision,
+    Incident,
+    Invoice,
+    InvoiceEvent,
+    Payment,
+    Quote,
+    RateObservation,
+)
 
 
 class QuoteInline(ReadOnlyInline):
@@ -76,10 +84,22 @@ class BookedFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         if self.value() != "yes":
             return queryset
-        return queryset.filter(
-            Q(booked_as="held") | Q(ledger_entry__postings__account__kind="held"),
-            status=PaymentStatus.SETTLED,
-        ).distinct()
+        return queryset.filter(held_minor__gt=0)
+
+
+class HeldDecisionInline(ReadOnlyInline):
+    model = HeldDecision
+    fk_name = "payment"
+    fields = ("decided_at", "kind", "amount_minor", "value_tiyn", "reason", "actor", "reversed_at")
+    readonly_fields = fields
+
+
+@admin.register(HeldDecision)
+class HeldDecisionAdmin(ReadOnlyAdmin):
+    list_display = ("decided_at", "payment", "kind", "amount_minor", "reason", "actor", "reversed_at")
+    list_filter = ("kind", "decided_at")
+    search_fields = ("payment__invoice__id", "reason")
+    list_select_related = ("payment", "actor")
 
 
 @admin.register(Payment)
@@ -88,6 +108,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_filter = ("status", BookedFilter, "transfer__network", "received_at")
     search_fields = ("invoice__id", "transfer__deposit_address__address")
     list_select_related = ("invoice", "transfer__asset")
+    inlines = (HeldDecisionInline,)
 
     @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from payments import dashboard, pos, views
+from payments import dashboard, held_views, pos, views
 
 
 class IdentifierConverter(StringConverter):
@@ -30,4 +30,6 @@ urlpatterns = [
         dashboard.invoice_detail,
         name="invoice_detail",
     ),
+    path("stores/<identifier:store_id>/held/", held_views.held_list, name="held_list"),
+    path("stores/<identifier:store_id>/held/<int:payment_id>/", held_views.held_decide, name="held_decide"),
 ]

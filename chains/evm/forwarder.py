@@ -26,6 +26,7 @@ __all__ = [
     "is_forwarder",
     "normalise",
     "parse",
+    "read_address",
     "runtime_code",
     "salt",
 ]
@@ -40,6 +41,7 @@ _HEAD = bytes.fromhex("36600557005b") + bytes.fromhex("363d3d373d3d3d363d73")
 _TAIL = bytes.fromhex("5af43d82803e903d91603157fd5bf3")
 
 _FORM = re.compile(r"forwarder\((0x[0-9A-Fa-f]{40}),(0x[0-9A-Fa-f]{40}),(0x[0-9A-Fa-f]{40})\)")
+_ADDRESS = re.compile(r"0x[0-9A-Fa-f]{40}")
 _NAMES = ("factory", "implementation", "treasury")
 
 
@@ -75,7 +77,7 @@ def parse(text: str) -> Forwarder:
             "A forwarder wallet is written forwarder(<factory>,<implementation>,<treasury>), each an address of 0x and 40 digits."
         )
     factory, implementation, treasury = (
-        _address(written, name) for written, name in zip(match.groups(), _NAMES, strict=True)
+        read_address(written, name) for written, name in zip(match.groups(), _NAMES, strict=True)
     )
     if len({factory, implementation, treasury}) != 3:
         raise KeyRefused("The factory, the implementation and the treasury are three different addresses.")
@@ -141,9 +143,15 @@ def creation_code(implementation: bytes) -> bytes:
     return _CREATION + runtime_code(implementation)
 
 
-def _address(text: str, name: str) -> bytes:
-    address = bytes.fromhex(text[2:])
-    digits = text[2:]
+def read_address(text: str, name: str) -> bytes:
+    """The 20 bytes of an address as people write it; ``name`` says in an error whose it is.
+
+    Raises:
+        KeyRefused: not 0x and 40 digits, a wrong checksum (letter case), or the zero address.
+    """
+    if _ADDRESS.fullmatch(text) is None:
+        raise KeyRefused(f"The {name} is not an address: 0x and 40 digits.")
+    address, digits = bytes.fromhex(text[2:]), text[2:]
     if digits not in (digits.lower(), digits.upper()) and checksum_address(address) != text:
         raise KeyRefused(
             f"The {name}'s address has a wrong checksum (letter case): a character is wrong. Copy it again."

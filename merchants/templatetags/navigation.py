@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 
 ENTRIES = (
     Entry("invoices", "invoice_list", "view_invoices", _("Invoices")),
+    Entry("held", "held_list", "view_invoices", _("Held money")),
     Entry("till", "pos", "create_invoice", _("Till")),
     Entry("settings", "store_settings", "manage_store", _("Settings")),
     Entry("keys", "api_keys", "manage_keys", _("API keys")),

@@ -183,8 +183,14 @@ def test_the_dashboard_of_a_waiting_applicant_is_the_application(client):
 
 
 def test_a_person_without_an_application_is_led_to_one(client):
-    client.force_login(people.city_admin())
+    client.force_login(User.objects.create_user("new@shop.example", people.PASSWORD))
+    assert client.get("/dashboard/")["Location"] == "/application/"
     assert client.get("/application/")["Location"] == "/apply/"
+
+
+def test_the_city_office_is_led_to_its_own_pages(client):
+    client.force_login(people.city_admin())
+    assert client.get("/dashboard/")["Location"] == "/admin/"
 
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/application/", "/stores/", "/stores/new/"])
@@ -198,7 +204,7 @@ def test_a_wrong_password_says_nothing_of_which_part_was_wrong(client):
         text_of(client.post("/login/", {"username": name, "password": "wrong"}))
         for name in ("owner0@shop.example", "nobody@shop.example")
     ]
-    assert all("Please enter a correct" in answer for answer in answers)
+    assert all("The e-mail address or the password is not right." in answer for answer in answers)
 
 
 def test_ten_wrong_passwords_lock_the_log_in_and_say_so(client, settings):

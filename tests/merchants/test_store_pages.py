@@ -314,3 +314,12 @@ def test_the_navigation_shows_what_the_role_opens(store, role, labels):
     page = client.get(f"/stores/{store.pk}/invoices/").content.decode()
     navigation = re.search(r'<nav class="store-nav".*?</nav>', page, re.DOTALL).group(0)
     assert re.findall(r">([^<>]+)</a>", navigation) == labels
+
+
+@pytest.mark.parametrize("odd", ["%00", "%D0%9E", "..%2F", "a" * 33])
+@pytest.mark.parametrize(
+    "tail", ["{}/settings/", "{store}/webhooks/{}/", "{store}/webhooks/{hook}/deliveries/{}/"]
+)
+def test_an_address_with_odd_characters_is_not_found(owner, store, odd, tail):
+    hook = Webhook.objects.get(store=store).pk
+    assert owner.get("/stores/" + tail.format(odd, store=store.pk, hook=hook)).status_code == 404

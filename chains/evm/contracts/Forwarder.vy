@@ -16,6 +16,9 @@ event CoinNotMoved:
     amount: uint256
 
 TOKENS_MAX: constant(uint256) = 16
+# A call gets 63/64 of the gas there is. Where less than this is left after one that failed, it may have failed for want of gas
+# alone: then all of it reverts, so that nobody reports a token that is sound, and a node estimates enough gas.
+GAS_LEFT_MIN: constant(uint256) = 20_000
 
 TREASURY: public(immutable(address))
 
@@ -42,9 +45,11 @@ def flush(tokens: DynArray[address, TOKENS_MAX]):
     amount: uint256 = self.balance
     if amount != 0:
         if not raw_call(TREASURY, b"", value=amount, revert_on_failure=False):
+            assert msg.gas > GAS_LEFT_MIN, "too little gas"
             log CoinNotMoved(amount=amount)
     for token: address in tokens:
         if not self._move(token):
+            assert msg.gas > GAS_LEFT_MIN, "too little gas"
             log TokenNotMoved(token=token)
 
 

@@ -10,6 +10,8 @@ event ForwarderNotFlushed:
 
 NUMBERS_MAX: constant(uint256) = 256
 TOKENS_MAX: constant(uint256) = 16
+# As in the forwarder: a failure with less gas left than this may be for want of gas, and reverts all.
+GAS_LEFT_MIN: constant(uint256) = 50_000
 
 # Copies what follows it into place: 51 bytes.
 CREATION: constant(Bytes[9]) = x"60333d8160093d39f3"
@@ -53,6 +55,7 @@ def flush(numbers: DynArray[uint256, NUMBERS_MAX], tokens: DynArray[address, TOK
         if success:
             success = raw_call(forwarder, flush_call, revert_on_failure=False)
         if not success:
+            assert msg.gas > GAS_LEFT_MIN, "too little gas"
             log ForwarderNotFlushed(number=number)
 
 

@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -84,7 +84,7 @@ class Command(BaseCommand):
     """Migrates, then seeds what is not there yet. For development installations only."""
 
     # The database that the checks could ask about is only made here.
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = []
     help = "Migrate and seed a development installation; write what was made to a file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

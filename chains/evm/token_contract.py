@@ -46,9 +46,13 @@ def parse_address(text: str) -> bytes:
     from web3 import Web3
 
     text = text.strip()
-    if not text.startswith("0x") or not Web3.is_address(text):
+    digits = text[2:]
+    is_address = text.startswith("0x") and Web3.is_address(text)
+    # All in one case means that whoever wrote it left the checksum out.
+    has_checksum = digits not in (digits.lower(), digits.upper())
+    if not is_address or (has_checksum and not Web3.is_checksum_address(text)):
         raise TokenRefused("This is not an address: 0x and 40 digits, its checksum (letter case) intact.")
-    return bytes.fromhex(text[2:])
+    return bytes.fromhex(digits)
 
 
 def read_token(node_url: str, contract: bytes, *, chain_id: int, timeout_seconds: float) -> Token:

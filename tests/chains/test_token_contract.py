@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chains.evm.contracts import TokenRefused, parse_address, read_token
+from chains.evm.token_contract import TokenRefused, parse_address, read_token
 from chains.nodes import NodeUnreachable
 from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.evm_token import TOKEN_ADDRESS
