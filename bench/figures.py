@@ -44,3 +44,28 @@ def against(
         round(rival_value, 6),
         round(ratio, 6),
     )
+
+
+def within(figure: str, value: float, unit: str, *, rival: str, rival_value: float, times: float) -> Figure:
+    """A figure that may be at most ``times`` times its rival's, measured in turns with it."""
+    ratio = value / rival_value
+    return Figure(
+        figure,
+        round(value, 6),
+        unit,
+        f"at most {times:g} times {rival}",
+        ratio <= times,
+        rival,
+        round(rival_value, 6),
+        round(ratio, 4),
+    )
+
+
+def at_least(figure: str, value: float, unit: str, limit: float) -> Figure:
+    """A figure that must not fall below ``limit``, without a rival."""
+    return Figure(figure, round(value, 4), unit, f"at least {limit:g} {unit}", value >= limit)
+
+
+def noted(figure: str, value: float, unit: str) -> Figure:
+    """A figure that nothing is demanded of."""
+    return Figure(figure, round(value, 4), unit, "none", True)

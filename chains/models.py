@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -37,6 +38,13 @@ class Network(models.Model):
     anchor_height = models.PositiveBigIntegerField(default=0)
     anchor_hash_hex = models.CharField(max_length=64)
     block_seconds = models.PositiveIntegerField(_("usual seconds between blocks"), default=600)
+    # EVM: the block tag behind which nothing is undone ("safe" or "finalized"); empty where depth alone decides.
+    finality_tag = models.CharField(
+        max_length=9, blank=True, choices=[("safe", _("safe")), ("finalized", _("finalized"))]
+    )
+    # The height of that tag's block, as last read; a transfer above it is never confirmed. Null without a tag.
+    final_height = models.BigIntegerField(null=True, editable=False)
+    # Zero (Bitcoin only) means: a transfer in the mempool counts, where nothing speaks against it.
     confirmations_high_speed = models.PositiveSmallIntegerField(default=1)
     confirmations_medium_speed = models.PositiveSmallIntegerField(default=1)
     confirmations_low_medium_speed = models.PositiveSmallIntegerField(default=2)
@@ -67,13 +75,17 @@ class Network(models.Model):
                 name="network_cursor_is_height_and_hash",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    confirmations_high_speed__gte=1,
-                    confirmations_medium_speed__gte=F("confirmations_high_speed"),
+                condition=(Q(confirmations_high_speed__gte=1) | Q(kind="bitcoin"))
+                & Q(
+                    confirmations_medium_speed__gte=1,
                     confirmations_low_medium_speed__gte=F("confirmations_medium_speed"),
                     confirmations_low_speed__gte=F("confirmations_low_medium_speed"),
-                ),
+                )
+                & Q(confirmations_medium_speed__gte=F("confirmations_high_speed")),
                 name="network_confirmations_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(finality_tag="") | Q(kind="evm"), name="network_finality_tag_is_evm"
             ),
         ]
 
@@ -218,6 +230,10 @@ class Transfer(models.Model):
     sender = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=8, choices=TransferState)
     state_reason = models.CharField(max_length=200, blank=True)
+    # The txid of what took its place, where that is known.
+    replaced_by = models.BinaryField(max_length=32, null=True, editable=False)
+    # Why it must not count before it is in a block; empty: nothing speaks against it; null: nobody has looked.
+    unconfirmed_risks = ArrayField(models.CharField(max_length=60), null=True, editable=False)
     block_height = models.BigIntegerField(null=True)
     block_hash = models.BinaryField(max_length=32, null=True)
     seen_at = models.DateTimeField()
@@ -249,3 +265,102 @@ class Transfer(models.Model):
         """The txid as explorers show it: big-endian hex, with 0x on EVM networks. Stored in that same byte order."""
         prefix = "0x" if self.asset.network.kind == NetworkKind.EVM else ""
         return prefix + bytes(self.txid).hex()
+
+
+class TransferInput(models.Model):
+    """An output that a Bitcoin transaction with a transfer of ours spends: what a rival would have to spend as well.
+
+    Kept from the mempool on for as long as the block window can undo the transfer. ``spent_txid`` big-endian, as everywhere.
+    """
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="+")
+    txid = models.BinaryField(max_length=32)
+    spent_txid = models.BinaryField(max_length=32)
+    spent_index = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["network", "txid", "spent_txid", "spent_index"], name="one_row_per_transfer_input"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["network", "spent_txid", "spent_index"], name="transfer_input_by_outpoint")
+        ]
+
+    def __str__(self) -> str:
+        return f"{bytes(self.txid).hex()} spends {bytes(self.spent_txid).hex()}:{self.spent_index}"
+
+
+class Rescan(models.Model):
+    """A look back over blocks that were read before a wallet was imported, or with a fault; resumable at ``next_height``."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="rescans")
+    first_height = models.PositiveBigIntegerField()
+    next_height = models.PositiveBigIntegerField()
+    last_height = models.PositiveBigIntegerField()
+    found = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-started_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(first_height__lte=F("next_height")) & Q(first_height__lte=F("last_height")),
+                name="rescan_heights_in_order",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network_id} {self.first_height}–{self.last_height}"
+
+
+class CoinBalance(models.Model):
+    """The coin seen at an EVM deposit address at a confirmed height, and how much of it known transfers explain.
+
+    What they do not explain came from inside a contract's call and is recorded as a transfer once.
+    """
+
+    deposit_address = models.OneToOneField(
+        DepositAddress, on_delete=models.PROTECT, related_name="coin_balance"
+    )
+    height = models.PositiveBigIntegerField()
+    balance_minor = MinorAmountField()
+    # What has left the address since it was given out (its own transactions, a forwarder's emptying).
+    spent_minor = MinorAmountField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(balance_minor__gte=0, spent_minor__gte=0), name="coin_balance_positive"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deposit_address_id} {self.balance_minor} at {self.height}"
+
+
+class NodeHealth(models.Model):
+    """What one node last said of its chain, beside our clock. ``name`` is host and port, never a password."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="node_health")
+    name = models.CharField(max_length=120)
+    priority = models.PositiveSmallIntegerField()
+    head_height = models.BigIntegerField(null=True)
+    head_hash = models.BinaryField(max_length=32, null=True)
+    head_time = models.DateTimeField(null=True)
+    # When the head was first seen to be this one: its age is told by our clock, not by the node's word.
+    head_since = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField()
+    fault = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["network", "priority"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "name"], name="one_health_row_per_node")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network_id} {self.name}"

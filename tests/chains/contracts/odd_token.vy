@@ -1,7 +1,7 @@
 # pragma version 0.4.3
 # @title A token whose manners are chosen when it is made. For tests alone.
 # @dev 0: as it should be. 1: returns nothing. 2: returns false and moves nothing. 3: reverts. 4: keeps a tenth as its fee.
-#      5: calls back into forwarder and factory before it moves what is left. 6: says no balance. 7: returns a kilobyte.
+#      5: calls back into forwarder and factory before it moves what is left. 6: says no balance. 7: returns four words.
 #      8: burns all gas. 9: calls back, and then cannot move what the call back moved.
 
 event Transfer:
@@ -50,13 +50,13 @@ def balanceOf(owner: address) -> uint256:
 
 @external
 @raw_return
-def transfer(receiver: address, amount: uint256) -> Bytes[1024]:
+def transfer(receiver: address, amount: uint256) -> Bytes[128]:
     if MANNER == 2:
         return abi_encode(False)
     if MANNER == 3:
         raw_revert(b"no")
     if MANNER == 8:
-        assert False, UNREACHABLE
+        raise UNREACHABLE
     if (MANNER == 5 or MANNER == 9) and self.depth < 2:
         self.depth += 1
         self._call_back(msg.sender)
@@ -72,7 +72,7 @@ def transfer(receiver: address, amount: uint256) -> Bytes[1024]:
     if MANNER == 1:
         return b""
     if MANNER == 7:
-        return concat(abi_encode(True), empty(Bytes[992]), slice(abi_encode(True, True, True, True), 0, 32))
+        return abi_encode(True, True, True, True)
     return abi_encode(True)
 
 

@@ -1,0 +1,55 @@
+"""CPU to read a whole block of Bitcoin's main network, beside python-bitcoinlib and beside hashing its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from bitcoin.core import CBlock
+
+from bench.figures import Figure, against, within
+from bench.turns import cpu_seconds
+from chains.bitcoin.layout import compact_size, read_layout
+from chains.bitcoin.transfers import HEADER_LENGTH, read_block, read_header
+from devnet import mainnet_blocks
+
+HEIGHTS = (702861, 413567)
+ROUNDS = 15
+
+
+def measure() -> Iterator[Figure]:
+    """Block 702861 where it has been laid out, and 413567, which is fetched if need be."""
+    mainnet_blocks.fetch()
+    for height, path in mainnet_blocks.available(*HEIGHTS).items():
+        yield from _figures(height, path.read_bytes())
+
+
+def _figures(height: int, raw: bytes) -> Iterator[Figure]:
+    block_hash = read_header(raw).hash
+    count, position = compact_size(raw, HEADER_LENGTH)
+    passed, checked, deserialised, hashed = cpu_seconds(
+        lambda: read_layout(raw, position, count),
+        lambda: read_block(raw, expected_hash=block_hash),
+        lambda: CBlock.deserialize(raw),
+        lambda: sha256(sha256(raw).digest()).digest(),
+        rounds=ROUNDS,
+    )
+    rival = "python-bitcoinlib's deserialisation"
+    yield against(
+        f"CPU to find the outputs of block {height}, the pass alone",
+        passed * 1000,
+        "ms",
+        rival=rival,
+        rival_value=deserialised * 1000,
+        times_less=30,
+    )
+    name = f"CPU to find them with every txid and the merkle root checked, block {height}"
+    yield against(name, checked * 1000, "ms", rival=rival, rival_value=deserialised * 1000, times_less=12)
+    yield within(
+        name,
+        checked * 1000,
+        "ms",
+        rival="hashlib's double SHA-256 of the block's bytes",
+        rival_value=hashed * 1000,
+        times=12,
+    )
