@@ -235,6 +235,8 @@ class WebhookEventType(models.TextChoices):
     RECEIVED_PAYMENT = "InvoiceReceivedPayment"
     PROCESSING = "InvoiceProcessing"
     PAYMENT_SETTLED = "InvoicePaymentSettled"
+    # Not one of Greenfield's: a payment that was told of left the chain (replaced, double-spent, reorganised away).
+    PAYMENT_INVALID = "InvoicePaymentInvalid"
     EXPIRED = "InvoiceExpired"
     EXPIRED_PAID_PARTIAL = "InvoiceExpiredPaidPartial"
     PAID_AFTER_EXPIRATION = "InvoicePaidAfterExpiration"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
 from alatau_pay.money import format_minor
 from payments.models import (
+    ConfirmationTier,
     HeldDecision,
     Incident,
     Invoice,
@@ -85,6 +86,12 @@ class BookedFilter(admin.SimpleListFilter):
         if self.value() != "yes":
             return queryset
         return queryset.filter(held_minor__gt=0)
+
+
+@admin.register(ConfirmationTier)
+class ConfirmationTierAdmin(admin.ModelAdmin):
+    list_display = ("network", "from_amount_tiyn", "confirmations")
+    list_filter = ("network",)
 
 
 class HeldDecisionInline(ReadOnlyInline):

@@ -8,6 +8,7 @@ from datetime import datetime
 from alatau_pay.assets import Asset
 from chains import confirmations
 from chains.models import Network, Transfer, TransferState
+from payments.depth import Depth
 from payments.lifecycle import ACCEPTED, REFUNDED, InvoiceFact, PaymentFact
 from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment, PaymentStatus
 
@@ -43,7 +44,8 @@ def gather(invoice: Invoice) -> Facts:
         .select_related("quote", "transfer__asset__network", "transfer__network")
         .order_by("received_at", "id")
     )
-    rows = [_row(payment, invoice, disposals.get(payment.pk, "")) for payment in payments]
+    depth = Depth(invoice)
+    rows = [_row(payment, depth, disposals.get(payment.pk, "")) for payment in payments]
     return Facts(
         invoice=invoice_fact(invoice),
         payments=[payment_fact(row, invoice) for row in rows],
@@ -89,9 +91,9 @@ def _disposals(invoice: Invoice) -> dict[int, str]:
     return {row.payment_id: names[HeldDecisionKind(row.kind)] for row in decisions if row.kind in names}
 
 
-def _row(payment: Payment, invoice: Invoice, disposal: str) -> Row:
+def _row(payment: Payment, depth: Depth, disposal: str) -> Row:
     transfer = payment.transfer
-    status, reason = _status(payment, transfer, invoice)
+    status, reason = _status(payment, transfer, depth.required(transfer.network))
     return Row(
         payment=payment,
         coin=transfer.asset.asset,
@@ -103,18 +105,21 @@ def _row(payment: Payment, invoice: Invoice, disposal: str) -> Row:
     )
 
 
-def _status(payment: Payment, transfer: Transfer, invoice: Invoice) -> tuple[str, str]:
+def _status(payment: Payment, transfer: Transfer, required: int) -> tuple[str, str]:
     if transfer.state == TransferState.GONE:
         return PaymentStatus.INVALID, transfer.state_reason
-    if transfer.state != TransferState.MINED:
-        return PaymentStatus.PROCESSING, ""
     # Settled stays settled while the chain holds the transfer: a block that another one of the same height replaces must not
     # undo a sale whose payment sits in both.
-    enough = confirmations.of(transfer, transfer.network) >= confirmations.required(
-        transfer.network, invoice.speed_policy
-    )
-    settled = enough or payment.status == PaymentStatus.SETTLED
-    return (PaymentStatus.SETTLED if settled else PaymentStatus.PROCESSING), ""
+    was_settled = payment.status == PaymentStatus.SETTLED
+    if transfer.state == TransferState.MINED:
+        enough = was_settled or confirmations.of(transfer, transfer.network) >= max(required, 1)
+        return (PaymentStatus.SETTLED if enough else PaymentStatus.PROCESSING), ""
+    if required > 0:
+        return PaymentStatus.PROCESSING, ""
+    if was_settled or transfer.unconfirmed_risks == []:
+        return PaymentStatus.SETTLED, ""
+    risks = ["not looked at yet"] if transfer.unconfirmed_risks is None else transfer.unconfirmed_risks
+    return PaymentStatus.PROCESSING, "waits for a block: " + ", ".join(risks)
 
 
 def _observed_until(invoice: Invoice) -> datetime | None:

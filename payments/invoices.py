@@ -100,6 +100,20 @@ def apply(invoice_id: str, *, now: datetime) -> Invoice:
     return invoice
 
 
+def correct_amount(payment: Payment, *, amount_minor: int, now: datetime) -> Invoice:
+    """The chain now says that another amount arrived (a reorganisation of a token that takes a fee): book that instead."""
+    with transaction.atomic():
+        invoice = Invoice.objects.select_for_update().select_related("store").get(pk=payment.invoice_id)
+        coin = payment.transfer.asset.asset
+        booking.bring_to(
+            payment, lifecycle.NOTHING_BOOKED, coin=coin, merchant_id=invoice.store.merchant_id, now=now
+        )
+        payment.amount_minor = amount_minor
+        payment.save(update_fields=["amount_minor"])
+        _apply_locked(invoice, now=now, actor=None)
+    return invoice
+
+
 def mark(invoice_id: str, *, status: str, user: User | None, now: datetime) -> Invoice:
     """A person's word: the invoice counts as Settled or Invalid whatever its payments say.
 
@@ -256,6 +270,7 @@ def _write_payment(
     before = (payment.status, payment.reason, payment.confirmations, payment.value_tiyn)
     if before == (status, reason, confirmations, value_tiyn):
         return False
+    became_invalid = status == PaymentStatus.INVALID and payment.status != PaymentStatus.INVALID
     became_settled = status == PaymentStatus.SETTLED and payment.status != PaymentStatus.SETTLED
     payment.status, payment.reason = status, reason
     payment.confirmations, payment.value_tiyn = confirmations, value_tiyn
@@ -263,6 +278,8 @@ def _write_payment(
     if status != PaymentStatus.SETTLED:
         payment.settled_at = None
     payment.save(update_fields=["status", "reason", "confirmations", "value_tiyn", "settled_at"])
+    if became_invalid:
+        telling.of_invalid(invoice, payment, now=now)
     if became_settled:
         telling.of_settled(invoice, payment, now=now)
     return True

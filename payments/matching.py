@@ -70,8 +70,10 @@ def _credit(invoice: Invoice, transfer: Transfer, *, now: datetime) -> None:
     )
     if is_new:
         invoices.receive(invoice.pk, payment, now=now)
+    elif payment.amount_minor != transfer.amount_minor:
+        invoices.correct_amount(payment, amount_minor=transfer.amount_minor, now=now)
     else:
-        invoices.apply(invoice.pk, now=now)
+        invoices.apply(payment.invoice_id, now=now)
 
 
 def _quote(invoice: Invoice, transfer: Transfer) -> Quote | None:

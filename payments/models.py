@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.fields import MinorAmountField
 from alatau_pay.identifiers import new_public_id
-from chains.models import DepositAddress, OnChainAsset, Transfer
+from chains.models import DepositAddress, Network, OnChainAsset, Transfer
 from merchants.models import SpeedPolicy, Store
 from settlements.models import JournalEntry
 
@@ -194,6 +194,26 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment {self.pk}"
+
+
+class ConfirmationTier(models.Model):
+    """For invoices of so many tiyn and more, at least so many confirmations, whatever speed the store chose."""
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="confirmation_tiers")
+    from_amount_tiyn = models.BigIntegerField(_("for invoices from, tiyn"))
+    confirmations = models.PositiveSmallIntegerField(_("confirmations"))
+
+    class Meta:
+        ordering: ClassVar = ["network", "from_amount_tiyn"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["network", "from_amount_tiyn"], name="one_tier_per_network_and_amount"
+            ),
+            models.CheckConstraint(condition=Q(from_amount_tiyn__gte=0), name="tier_amount_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network_id}: {self.confirmations} from {self.from_amount_tiyn} tiyn"
 
 
 class HeldDecisionKind(models.TextChoices):

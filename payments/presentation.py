@@ -16,6 +16,7 @@ from alatau_pay.money import divide_up, format_minor
 from chains import confirmations
 from chains.models import NetworkKind, OnChainAsset
 from payments import payment_uri
+from payments.depth import Depth
 from payments.models import Invoice, InvoiceStatus, Payment, PaymentStatus, Quote
 
 _PHASE_OF_FINAL_STATUS = {
@@ -224,10 +225,11 @@ def _newest_quotes(invoice: Invoice) -> list[Quote]:
 
 def _arrivals(invoice: Invoice) -> list[Arrival]:
     payments = invoice.payments.select_related("quote", "transfer__network", "transfer__asset__network")
-    return [_arrival(payment, invoice.speed_policy) for payment in payments.order_by("received_at", "id")]
+    depth = Depth(invoice)
+    return [_arrival(payment, depth) for payment in payments.order_by("received_at", "id")]
 
 
-def _arrival(payment: Payment, speed_policy: str) -> Arrival:
+def _arrival(payment: Payment, depth: Depth) -> Arrival:
     transfer = payment.transfer
-    required = confirmations.required(transfer.network, speed_policy)
+    required = depth.required(transfer.network)
     return Arrival(payment, min(confirmations.of(transfer, transfer.network), required), required)

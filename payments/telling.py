@@ -61,6 +61,24 @@ def of_settled(invoice: Invoice, payment: Payment, *, now: datetime) -> None:
     _record(invoice, WebhookEventType.PAYMENT_SETTLED, key, of_payment(invoice, payment), now=now)
 
 
+def of_invalid(invoice: Invoice, payment: Payment, *, now: datetime) -> None:
+    """A payment that was told of and is not in the chain any more. It may return and leave again, each told once."""
+    invoice.revision += 1
+    invoice.save(update_fields=["revision"])
+    InvoiceEvent.objects.create(
+        invoice=invoice,
+        revision=invoice.revision,
+        at=now,
+        kind=WebhookEventType.PAYMENT_INVALID,
+        from_status=invoice.status,
+        to_status=invoice.status,
+        additional_status=invoice.additional_status,
+        detail={"txid": payment.transfer.txid_hex, "reason": payment.reason},
+    )
+    key = f"payment:{payment.pk}:invalid:{invoice.revision}"
+    _record(invoice, WebhookEventType.PAYMENT_INVALID, key, of_payment(invoice, payment), now=now)
+
+
 def of_decision(
     invoice: Invoice, kind: str, *, detail: dict[str, Any], actor: User | None, now: datetime
 ) -> None:

@@ -32,7 +32,7 @@ def test_an_address_is_the_one_of_another_implementation_of_create2(
 
 def test_an_address_does_not_change_between_versions() -> None:
     derived = forwarder.derive(WALLET, 0)
-    assert derived.address == "0x41Bf2B4E6B9Cbd38D62ae1EBAe1a4DBBbb17AD6e"
+    assert derived.address == "0x911703097996a6F021b453784ae3dD0E863127fB"
     assert derived.key == bytes.fromhex(derived.address[2:])
 
 

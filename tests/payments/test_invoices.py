@@ -13,7 +13,7 @@ from merchants import onboarding, webhooks
 from merchants.models import WebhookDelivery
 from payments import deadlines, invoices, matching, terms
 from payments.invoice_request import parse_request
-from payments.models import Incident, Invoice, Payment, Quote
+from payments.models import ConfirmationTier, Incident, Invoice, Payment, Quote
 from payments.quoting import RateUnavailable
 from settlements import ledger
 from settlements.entries import AccountName
@@ -329,3 +329,90 @@ def test_the_shop_is_told_each_step_once(world):
         "InvoiceReceivedPayment",
         "InvoiceSettled",
     ]
+
+
+def test_an_amount_that_the_chain_corrects_is_booked_anew(world):
+    invoice = make_invoice(world.store)
+    transfer = pay(invoice, amount_minor=40_000)
+    type(transfer).objects.filter(pk=transfer.pk).update(amount_minor=36_765, pending_match=True)
+    matching.match_pending(now=NOW)
+    assert state(invoice) == ("Settled", "None")
+    assert ledger.balance_minor(RESERVE) == 36_765
+    assert ledger.balance_minor(HELD) == 0
+    assert ledger.owed_tiyn(world.merchant) == 1_235_500
+
+
+# How sure is sure
+
+
+def test_a_large_amount_needs_more_confirmations(world):
+    ConfirmationTier.objects.create(network=world.bitcoin, from_amount_tiyn=1_250_000, confirmations=3)
+    small, large = make_invoice(world.store, "12499.99"), make_invoice(world.store)
+    pay(small)
+    pay(large)
+    assert (state(small)[0], state(large)[0]) == ("Settled", "Processing")
+    Network.objects.filter(slug="bitcoin").update(cursor_height=102)
+    deadlines.confirm("bitcoin", now=NOW)
+    assert state(large)[0] == "Settled"
+
+
+@pytest.fixture
+def quick(world):
+    """A store at high speed on a network that lets a transfer in the mempool count."""
+    Network.objects.filter(slug="bitcoin").update(confirmations_high_speed=0)
+    return make_invoice(world.store, checkout={"speedPolicy": "HighSpeed"})
+
+
+@pytest.mark.parametrize(
+    ("risks", "status", "reason"),
+    [
+        ([], "Settled", ""),
+        (["signals replacement"], "Processing", "waits for a block: signals replacement"),
+        (
+            ["fee below prompt block", "unconfirmed ancestor"],
+            "Processing",
+            "waits for a block: fee below prompt block, unconfirmed ancestor",
+        ),
+        (None, "Processing", "waits for a block: not looked at yet"),
+    ],
+)
+def test_without_confirmations_only_what_nothing_speaks_against_counts(quick, risks, status, reason):
+    transfer = arrive(quick)
+    type(transfer).objects.update(unconfirmed_risks=risks)
+    matching.match_pending(now=NOW)
+    assert state(quick)[0] == status
+    assert Payment.objects.get().reason == reason
+    mine(transfer)
+    matching.match_pending(now=NOW)
+    assert state(quick)[0] == "Settled"
+    assert Payment.objects.get().reason == ""
+
+
+def test_a_quick_sale_whose_payment_is_double_spent_is_reversed(quick, world):
+    transfer = arrive(quick)
+    type(transfer).objects.update(unconfirmed_risks=[])
+    matching.match_pending(now=NOW)
+    assert ledger.owed_tiyn(world.merchant) == 1_235_500
+    vanish(transfer, "double-spent")
+    matching.match_pending(now=NOW)
+    assert state(quick) == ("Invalid", "None")
+    assert ledger.owed_tiyn(world.merchant) == 0
+    assert Incident.objects.get().closed_at is None
+
+
+def test_evm_networks_always_wait_for_a_block(world):
+    with pytest.raises(DatabaseError, match="network_confirmations_in_order"), transaction.atomic():
+        Network.objects.filter(slug="evm").update(confirmations_high_speed=0)
+
+
+def test_the_shop_is_told_of_a_payment_that_left_the_chain(world):
+    webhooks.create_webhook(store=world.store, url="http://127.0.0.1:1/hook", event_types=[], now=NOW)
+    invoice = make_invoice(world.store)
+    transfer = pay(invoice, confirmed=False)
+    vanish(transfer)
+    matching.match_pending(now=NOW)
+    assert WebhookDelivery.objects.filter(event_type="InvoicePaymentInvalid").count() == 1
+    assert (
+        invoice.events.filter(kind="InvoicePaymentInvalid").get().detail["reason"]
+        == "replaced or double-spent"
+    )

@@ -16,7 +16,9 @@ event CoinNotMoved:
     amount: uint256
 
 TOKENS_MAX: constant(uint256) = 16
-# A call gets 63/64 of the gas there is. Where less than this is left after one that failed, it may have failed for want of gas
+# No token needs as much for a transfer. One that burns all it gets (a failed assertion of an old compiler does) leaves the rest.
+TOKEN_GAS_MAX: constant(uint256) = 500_000
+# A call gets at most 63/64 of the gas there is. Where less than this is left after one that failed, it may have failed for want of gas
 # alone: then all of it reverts, so that nobody reports a token that is sound, and a node estimates enough gas.
 GAS_LEFT_MIN: constant(uint256) = 20_000
 
@@ -64,6 +66,7 @@ def _move(token: address) -> bool:
         token,
         abi_encode(self, method_id=method_id("balanceOf(address)")),
         max_outsize=32,
+        gas=TOKEN_GAS_MAX,
         is_static_call=True,
         revert_on_failure=False,
     )
@@ -77,6 +80,7 @@ def _move(token: address) -> bool:
         token,
         abi_encode(TREASURY, balance, method_id=method_id("transfer(address,uint256)")),
         max_outsize=32,
+        gas=TOKEN_GAS_MAX,
         revert_on_failure=False,
     )
     # Some tokens return nothing on success (USDT on Ethereum); some return false instead of reverting.

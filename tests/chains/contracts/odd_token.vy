@@ -57,7 +57,7 @@ def transfer(receiver: address, amount: uint256) -> Bytes[128]:
         raw_revert(b"no")
     if MANNER == 8:
         raise UNREACHABLE
-    if (MANNER == 5 or MANNER == 9) and self.depth < 2:
+    if (MANNER == 5 and self.depth < 2) or (MANNER == 9 and self.depth < 1):
         self.depth += 1
         self._call_back(msg.sender)
     moved: uint256 = amount
