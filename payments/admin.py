@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
 from alatau_pay.money import format_minor
+from merchants.models import User
+from payments import held, held_form
 from payments.models import (
     ConfirmationTier,
     HeldDecision,
@@ -22,6 +27,9 @@ from payments.models import (
     Quote,
     RateObservation,
 )
+from payments.quoting import RateUnavailable
+
+DECIDE = "payments.add_helddecision"
 
 
 class QuoteInline(ReadOnlyInline):
@@ -116,6 +124,43 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ("invoice__id", "transfer__deposit_address__address")
     list_select_related = ("invoice", "transfer__asset")
     inlines = (HeldDecisionInline,)
+    change_form_template = "admin/payments/payment/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """The decision's address before the general ones."""
+        decide = path(
+            "<int:payment_id>/decide/",
+            self.admin_site.admin_view(self.decide),
+            name="payments_payment_decide",
+        )
+        return [decide, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the buttons where money is held and this officer may decide about it."""
+        payment = context.get("original")
+        may_decide = request.user.has_perm(DECIDE)
+        if isinstance(payment, Payment) and may_decide and held.waiting().filter(pk=payment.pk).exists():
+            context["held_amount"] = format_minor(
+                payment.held_minor, payment.transfer.asset.decimals, trim=True
+            )
+            context["held_why"] = held.describe(payment)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def decide(self, request: HttpRequest, payment_id: int) -> HttpResponse:
+        """Do what the pressed button says (POST), then show the payment again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not isinstance(request.user, User) or not request.user.has_perm(DECIDE):
+            raise PermissionDenied
+        payment = get_object_or_404(Payment, pk=payment_id)
+        try:
+            held_form.decide(payment, request.POST, user=request.user, now=timezone.now())
+            self.message_user(request, _("Decided."), messages.SUCCESS)
+        except (*held_form.REFUSALS, RateUnavailable) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return redirect("admin:payments_payment_change", payment_id)
 
     @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:

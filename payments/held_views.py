@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from alatau_pay.money import format_minor
-from merchants.models import Store, User
+from merchants.models import User
 from merchants.roles import can, membership_in, store_for
-from payments import held, invoices
+from payments import held, held_form
 from payments.models import HeldDecision, Payment
 from payments.quoting import RateUnavailable
 
@@ -64,9 +64,9 @@ def held_decide(request: HttpRequest, store_id: str, payment_id: int) -> HttpRes
     payment = get_object_or_404(Payment, pk=payment_id, invoice__store=store)
     assert isinstance(request.user, User)
     try:
-        _decide(request, store, payment, user=request.user)
+        held_form.decide(payment, request.POST, user=request.user, now=timezone.now())
         messages.success(request, _("Decided."))
-    except (held.DecisionRefused, invoices.AttachRefused):
+    except held_form.REFUSALS:
         messages.error(
             request, _("This cannot be decided so: see that there is a reason, and that nobody was faster.")
         )
@@ -75,26 +75,6 @@ def held_decide(request: HttpRequest, store_id: str, payment_id: int) -> HttpRes
             request, _("There is no reliable exchange rate at the moment. Please try again in a minute.")
         )
     return redirect("held_list", store.pk)
-
-
-def _decide(request: HttpRequest, store: Store, payment: Payment, *, user: User) -> None:
-    now, reason = timezone.now(), request.POST.get("reason", "")[:300]
-    decision = request.POST.get("decision", "")
-    if decision == "accept":
-        held.accept(payment.pk, user=user, reason=reason, now=now)
-    elif decision == "refund":
-        address = request.POST.get("address", "").strip()[:100]
-        held.refund(payment.pk, address=address, user=user, reason=reason, now=now)
-    elif decision == "leave":
-        held.leave(payment.pk, user=user, reason=reason, now=now)
-    elif decision == "attach":
-        if not reason.strip():
-            raise held.DecisionRefused("a decision has a reason")
-        target_id = request.POST.get("invoice", "").strip() or payment.invoice_id
-        # An invoice of another store of this merchant is the merchant's own affair; a stranger's is refused by the verb.
-        invoices.attach(payment.pk, target_id=target_id, user=user, reason=reason, now=now)
-    else:
-        raise held.DecisionRefused("no such decision")
 
 
 def _row(payment: Payment) -> dict[str, Any]:

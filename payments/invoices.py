@@ -139,8 +139,10 @@ def attach(payment_id: int, *, target_id: str, user: User | None, reason: str, n
     merchant that was quoted in the same asset. Both invoices are decided again.
 
     Raises:
-        AttachRefused: the payment is not held whole, was disposed of, or the target does not fit.
+        AttachRefused: no reason, the payment is not held whole, was disposed of, or the target does not fit.
     """
+    if not reason.strip():
+        raise AttachRefused("a decision has a reason")
     with transaction.atomic():
         source_id = Payment.objects.get(pk=payment_id).invoice_id
         # Sorted: two people who attach crosswise lock the invoices in one order.

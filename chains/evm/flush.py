@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chains.evm import forwarder
-from chains.evm.addresses import checksum_address
 from chains.evm.holdings import Holding
 from chains.evm.question import ask, quantity
 from chains.evm.unsigned_call import UnsignedCall, flush_call
@@ -76,9 +75,8 @@ def prepare_flush(
         NodeUnavailable, NodeWrongChain: no usable answer.
     """
     call = call_for(wallet, addresses, tokens)
-    # Anyone may call, so it does not matter who; the treasury exists.
-    sender = checksum_address(forwarder.parse(wallet.public_key).treasury)
-    request = {"from": sender, "to": call.to, "data": "0x" + call.data.hex()}
+    # Nobody in particular calls: named as the sender, the treasury would make paying it look cheaper than it is.
+    request = {"to": call.to, "data": "0x" + call.data.hex()}
     (result,) = ask(wallet.network, [("eth_estimateGas", [request])])
     if isinstance(result, NodeError):
         raise FlushRefused(f"The node says that the call would fail: {result.message}")

@@ -12,7 +12,16 @@ from merchants.models import Role
 from payments import invoices, matching
 from payments.invoice_search import PAGE_ROWS, found, page_of, totals_of
 from payments.models import Invoice
-from tests.world import BUSINESS_IDS, add_member, build, build_merchant, build_store, make_invoice, pay, vanish
+from tests.world import (
+    BUSINESS_IDS,
+    add_member,
+    build,
+    build_merchant,
+    build_store,
+    make_invoice,
+    pay,
+    vanish,
+)
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -2,9 +2,10 @@
 
 import pytest
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from merchants.models import Role
+from merchants.models import Role, User
 from payments.models import HeldDecision, Payment
 from settlements import ledger
 from tests import world as city
@@ -85,3 +86,28 @@ def test_another_stores_payment_is_not_decided_through_ones_own_store(held, clie
     client.force_login(stranger, backend=BACKEND)
     path = f"/stores/{store.pk}/held/{held.payment.pk}/"
     assert client.post(path, {"decision": "accept", "reason": "x"}).status_code == 404
+
+
+def test_a_city_admin_decides_in_the_admin(held, client):
+    client.force_login(held.admin, backend=BACKEND)
+    change = f"/admin/payments/payment/{held.payment.pk}/change/"
+    assert "Held for the resident: 0.00036765 BTC (duplicate)" in client.get(change).content.decode()
+    decide = f"/admin/payments/payment/{held.payment.pk}/decide/"
+    assert client.get(decide).status_code == 405
+    client.post(decide, {"decision": "refund", "reason": ""})
+    assert not HeldDecision.objects.exists()
+    client.post(decide, {"decision": "refund", "reason": "the resident asked the city"})
+    assert HeldDecision.objects.get().actor == held.admin
+    assert "Held for the resident:" not in client.get(change).content.decode()
+
+
+def test_an_officer_who_may_only_look_does_not_decide(held, client):
+    officer = User.objects.create_user("officer@city.example", "officer-password", is_staff=True)
+    officer.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    client.force_login(officer, backend=BACKEND)
+    assert client.get(f"/admin/payments/payment/{held.payment.pk}/change/").status_code == 200
+    answer = client.post(
+        f"/admin/payments/payment/{held.payment.pk}/decide/", {"decision": "leave", "reason": "x"}
+    )
+    assert answer.status_code == 403
+    assert not HeldDecision.objects.exists()
