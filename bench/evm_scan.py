@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import orjson
 
@@ -45,10 +46,11 @@ def measure() -> Iterator[Figure]:
 
 def _tokens(url: str) -> Iterator[Figure]:
     answers = _recorded(url, reads_coin=False)
+    node, web3 = JsonRpcNode(url, timeout_seconds=60), _web3(url)
     ours, rival, parsed = cpu_seconds(
-        lambda: _scan(JsonRpcNode(url, timeout_seconds=60), reads_coin=False),
-        lambda: _scan_with_web3(url),
-        lambda: [orjson.loads(answer) for answer in answers],
+        lambda: _scan(node, reads_coin=False),
+        lambda: _scan_with_web3(web3),
+        lambda: _parse(answers),
         rounds=ROUNDS,
     )
     name = "CPU to scan 1,000 EVM blocks of 100 token transfers for 100,000 addresses"
@@ -65,9 +67,10 @@ def _tokens(url: str) -> Iterator[Figure]:
 
 def _tokens_and_coin(url: str) -> Iterator[Figure]:
     answers = _recorded(url, reads_coin=True)
+    node = JsonRpcNode(url, timeout_seconds=60)
     ours, parsed = cpu_seconds(
-        lambda: _scan(JsonRpcNode(url, timeout_seconds=60), reads_coin=True),
-        lambda: [orjson.loads(answer) for answer in answers],
+        lambda: _scan(node, reads_coin=True),
+        lambda: _parse(answers),
         rounds=ROUNDS,
     )
     yield noted("the same where the coin is admitted too, out of whole blocks", ours, "s")
@@ -78,6 +81,11 @@ def _recorded(url: str, *, reads_coin: bool) -> list[bytes]:
     node = RecordingNode(url)
     _scan(node, reads_coin=reads_coin)
     return node.answers
+
+
+def _parse(answers: list[bytes]) -> None:
+    for answer in answers:
+        orjson.loads(answer)
 
 
 def _scan(node: JsonRpcNode, *, reads_coin: bool) -> None:
@@ -93,15 +101,17 @@ def _scan(node: JsonRpcNode, *, reads_coin: bool) -> None:
         blocks = reader.blocks(height + 1, BLOCKS, _watched)
         height = blocks[-1].header.height
         hits += sum(len(block.transfers) for block in blocks)
-    node.close()
     assert hits == HITS, f"{hits} of {HITS} transfers found"
 
 
-def _scan_with_web3(url: str) -> None:
+def _web3(url: str) -> Any:
     from web3 import HTTPProvider, Web3
 
-    web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 60}))
-    contract = Web3.to_checksum_address(CONTRACT)
+    return Web3(HTTPProvider(url, request_kwargs={"timeout": 60}))
+
+
+def _scan_with_web3(web3: Any) -> None:
+    contract = web3.to_checksum_address(CONTRACT)
     hits = 0
     for first in range(1, BLOCKS + 1, BLOCKS_PER_BATCH_MAX):
         logs = web3.eth.get_logs(
@@ -133,8 +143,9 @@ def _make_network() -> None:
     network = Network.objects.create(
         slug=SLUG, name="measured", kind="evm", chain_id=CHAIN_ID, anchor_hash_hex="00" * 32, block_seconds=12
     )
-    key = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
-    wallets.import_wallet(network=network, label="measured", owner="", public_key=key, now=timezone.now())
+    wallets.import_wallet(
+        network=network, label="measured", owner="", public_key=installation.EVM_KEY, now=timezone.now()
+    )
     installation.fill_addresses(
         SLUG, ADDRESSES, "substring(sha256(convert_to('ours ' || n, 'UTF8')) FOR 20)"
     )

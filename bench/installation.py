@@ -16,6 +16,14 @@ from pathlib import Path
 
 from alatau_pay.embedded import EmbeddedPostgres, EmbeddedRedis
 
+# The account keys of the phrase that every wallet's documentation uses ("abandon … about").
+BITCOIN_KEY = (
+    "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M"
+)
+EVM_KEY = (
+    "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
+)
+
 
 @cache
 def start() -> None:

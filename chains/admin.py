@@ -117,7 +117,7 @@ class WalletAdmin(EmptyingPages):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[WalletForm]:
         """The form knows what ``add_view`` found."""
-        form: type[WalletForm] = super().get_form(request, obj, change, **kwargs)
+        form = cast(type[WalletForm], super().get_form(request, obj, change, **kwargs))
         form.contract_fault = getattr(request, "contract_fault", "")
         return form
 

@@ -18,7 +18,8 @@ from qrcode.constants import ERROR_CORRECT_L
 from qrcode.main import QRCode
 
 from chains import wallets
-from chains.evm import flush, holdings
+from chains.evm import flush, forwarder, holdings
+from chains.evm.addresses import checksum_address
 from chains.evm.unsigned_call import UnsignedCall
 from chains.models import DepositAddress, OnChainAsset, Wallet
 from chains.nodes import NodeUnavailable, NodeWrongChain
@@ -57,14 +58,18 @@ class EmptyingPages(admin.ModelAdmin):
     def emptying(self, request: HttpRequest, wallet_id: int) -> HttpResponse:
         """The addresses that hold money now, and the call that empties them. No database transaction is open here."""
         wallet = self._wallet(request, wallet_id)
+        contracts = forwarder.parse(wallet.public_key)
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("Prepare emptying: %(wallet)s") % {"wallet": wallet.label},
             "opts": self.opts,
             "original": wallet,
+            "treasury": checksum_address(contracts.treasury),
+            "factory": checksum_address(contracts.factory),
         }
         try:
             context |= _held(wallet, before_index=_whole_number(request.GET.get("before")))
+            context |= _call(wallet, context["holdings"])
         except (NodeUnavailable, NodeWrongChain, flush.FlushRefused) as error:
             context["error"] = str(error)
         return TemplateResponse(request, "admin/chains/wallet/emptying.html", context)
@@ -105,11 +110,15 @@ def _held(wallet: Wallet, *, before_index: int | None) -> dict[str, Any]:
     assets = list(OnChainAsset.objects.filter(network=wallet.network))
     held = holdings.read(wallet.network, addresses, assets)
     older = addresses[-1].derivation_index if len(addresses) == ADDRESSES_PER_PAGE else None
-    shown: dict[str, Any] = {"holdings": held, "looked_at": len(addresses), "older_before": older}
+    return {"holdings": held, "looked_at": len(addresses), "older_before": older}
+
+
+def _call(wallet: Wallet, held: list[holdings.Holding]) -> dict[str, Any]:
+    """What the page shows of the call that empties them."""
     if not held:
-        return shown
+        return {}
     call, count = flush.prepare_largest(wallet, held)
-    return shown | {
+    return {
         "call": call,
         "count": count,
         "left": len(held) - count,
@@ -133,7 +142,7 @@ def _qr(call: UnsignedCall) -> str:
     code.add_data(call.uri)
     code.make(fit=True)
     picture = io.BytesIO()
-    code.make_image().save(picture, format="PNG")
+    code.make_image().save(picture)
     return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
 
 

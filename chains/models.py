@@ -234,6 +234,8 @@ class Transfer(models.Model):
     replaced_by = models.BinaryField(max_length=32, null=True, editable=False)
     # Why it must not count before it is in a block; empty: nothing speaks against it; null: nobody has looked.
     unconfirmed_risks = ArrayField(models.CharField(max_length=60), null=True, editable=False)
+    # Bitcoin: a block's own reward, which nobody can spend before it is 100 blocks old; it counts from then on.
+    is_coinbase = models.BooleanField(default=False, editable=False)
     block_height = models.BigIntegerField(null=True)
     block_hash = models.BinaryField(max_length=32, null=True)
     seen_at = models.DateTimeField()
@@ -296,6 +298,8 @@ class Rescan(models.Model):
     """A look back over blocks that were read before a wallet was imported, or with a fault; resumable at ``next_height``."""
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="rescans")
+    # Only this wallet's addresses; null: those of every wallet.
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, null=True, related_name="rescans")
     first_height = models.PositiveBigIntegerField()
     next_height = models.PositiveBigIntegerField()
     last_height = models.PositiveBigIntegerField()

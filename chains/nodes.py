@@ -26,6 +26,10 @@ class NodeUnreachable(NodeUnavailable):
     """No connection, no answer in time, an overloaded or starting node, or an answer that is not JSON-RPC."""
 
 
+class TooMuchAtOnce(NodeUnreachable):
+    """The question or its answer is too large for the node or what stands before it (HTTP 413): ask for less."""
+
+
 class NodeRefused(NodeUnavailable):
     """The node does not let us in: wrong password, forbidden, no such path."""
 
@@ -43,12 +47,31 @@ class NodeError(Exception):
         self.message = message
 
 
-class JsonRpcNode:
-    """One node, asked by batches over one connection that is kept open and opened again by itself."""
+def node_names(urls: Sequence[str]) -> list[str]:
+    """What the nodes at ``urls`` are called in logs and on pages: host and port, numbered where two share them.
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        parts = urlsplit(url)
-        self.name = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    Of the path nothing is shown: at a provider it is the password.
+    """
+    names: list[str] = []
+    for name in map(_host_and_port, urls):
+        same = sum(earlier == name or earlier.startswith(f"{name} (") for earlier in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+class JsonRpcNode:
+    """One node, asked by batches over one connection that is kept open and opened again by itself.
+
+    ``name`` tells it from another node at the same host and port (``node_names``).
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float, name: str = "") -> None:
+        self.name = name or _host_and_port(url)
         # The node is on our own network or named in full: no proxy from the environment in between.
         self._client = httpx.Client(
             timeout=timeout_seconds,
@@ -95,6 +118,8 @@ class JsonRpcNode:
         except httpx.HTTPError as error:
             # Not chained: the original error's request holds the address with its password.
             raise NodeUnreachable(f"{self.name}: {type(error).__name__}") from None
+        if response.status_code == 413:
+            raise TooMuchAtOnce(f"{self.name}: HTTP 413")
         if 400 <= response.status_code < 500 and response.status_code != 429:
             raise NodeRefused(f"{self.name}: HTTP {response.status_code}")
         if response.status_code != 200 and not response.content.startswith((b"{", b"[")):

@@ -5,8 +5,9 @@ Readers live as long as the process and hold connections and caches, nothing tha
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -16,8 +17,10 @@ from chains.bitcoin.rpc import BitcoinRpc
 from chains.evm.reader import EvmReader
 from chains.evm.rpc import EvmRpc
 from chains.models import Network, NetworkKind, OnChainAsset
-from chains.nodes import JsonRpcNode, NodeUnreachable
+from chains.nodes import JsonRpcNode, NodeUnreachable, node_names
 from chains.observation import ChainReader, Position
+
+logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS_FIRST = 1.0
 _RETRY_SECONDS_MAX = 30.0
@@ -38,23 +41,32 @@ class NodeChoice:
     fingerprint: tuple[object, ...]
     candidates: list[_Candidate] = field(default_factory=list)
 
-    def in_order(self) -> list[ChainReader]:
-        """Readers to try now: by preference, those that failed lately behind the others."""
+    def in_order(self, doubted: Collection[str] = ()) -> list[ChainReader]:
+        """Readers to try now: by preference; behind the others those named in ``doubted`` and those that failed lately."""
         now = time.monotonic()
-        resting = [candidate for candidate in self.candidates if candidate.retry_at > now]
-        ready = [candidate for candidate in self.candidates if candidate.retry_at <= now]
-        return [candidate.reader for candidate in [*ready, *sorted(resting, key=lambda each: each.retry_at)]]
 
-    def failed(self, reader: ChainReader) -> None:
+        def place(candidate: _Candidate) -> tuple[bool, bool, float]:
+            is_resting = candidate.retry_at > now
+            return is_resting, candidate.reader.name in doubted, candidate.retry_at if is_resting else 0.0
+
+        # Sorting keeps the order of preference among those that are alike.
+        return [candidate.reader for candidate in sorted(self.candidates, key=place)]
+
+    def failed(self, reader: ChainReader, error: Exception) -> None:
         """``reader`` gave no usable answer: the others go first for a while, longer each time."""
         candidate = self._candidate(reader)
-        pause = min(_RETRY_SECONDS_MAX, _RETRY_SECONDS_FIRST * 2**candidate.failures)
+        if candidate.failures == 0:
+            logger.warning("node %s failed, others go first for a while: %s", reader.name, error)
+        # The exponent is bounded: a node that is down for weeks must not make a number that no float holds.
+        pause = min(_RETRY_SECONDS_MAX, _RETRY_SECONDS_FIRST * 2 ** min(candidate.failures, 10))
         candidate.failures += 1
         candidate.retry_at = time.monotonic() + pause
 
     def answered(self, reader: ChainReader) -> None:
         """``reader`` gave a usable answer."""
         candidate = self._candidate(reader)
+        if candidate.failures:
+            logger.warning("node %s answers again", reader.name)
         candidate.failures, candidate.retry_at = 0, 0.0
 
     def close(self) -> None:
@@ -92,7 +104,10 @@ def choice_for(network: Network) -> NodeChoice:
     if choice is None or choice.fingerprint != fingerprint:
         if choice is not None:
             choice.close()
-        nodes = [JsonRpcNode(url, timeout_seconds=settings.NODE_TIMEOUT_SECONDS) for url in urls]
+        nodes = [
+            JsonRpcNode(url, timeout_seconds=settings.NODE_TIMEOUT_SECONDS, name=name)
+            for url, name in zip(urls, node_names(urls), strict=True)
+        ]
         choice = NodeChoice(
             fingerprint, [_Candidate(_reader(network, node, contracts), node) for node in nodes]
         )

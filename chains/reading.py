@@ -30,7 +30,7 @@ def read(
         ReorgTooDeep: its chain parted from ours before the oldest block that we kept.
     """
     glance = reader.glance()
-    reading = Reading(tip=glance.tip, behind_reason=glance.behind_reason)
+    reading = Reading(tip=glance.tip, behind_reason=glance.behind_reason, final_height=glance.final_height)
     if glance.tip.hash != cursor.hash:
         _read_blocks(reader, cursor, reading, load_kept, watched)
     scanned = _end_of(reading, cursor)
@@ -39,8 +39,10 @@ def read(
     at_tip = scanned.hash == glance.tip.hash
     if not reading.behind_reason:
         tip_changed = bool(reading.blocks or reading.fork) or not at_tip
-        reading.gone = reader.absent(unmined_txids, tip_changed=tip_changed) if unmined_txids else {}
-    reading.complete = at_tip and unmined.complete and not reading.behind_reason
+        if unmined_txids:
+            reading.gone = reader.absent(unmined_txids, tip_changed=tip_changed)
+            reading.risks = reader.reassess([txid for txid in unmined_txids if txid not in reading.gone])
+    _judge(reading, at_tip and unmined.complete and not reading.behind_reason, unmined.announced_only)
     return reading
 
 
@@ -84,6 +86,11 @@ def _read_blocks(
     if fork != cursor:
         reading.fork = fork
         reading.blocks = _linked(fork, reader.blocks(fork.height + 1, tip.height, watched))
+
+
+def _judge(reading: Reading, nothing_left: bool, announced_only: bool) -> None:
+    reading.complete = nothing_left and not announced_only
+    reading.announced_only = nothing_left and announced_only
 
 
 def _is_behind(tip: Position, kept: Kept) -> bool:

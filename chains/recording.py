@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from alatau_pay.wake import wake
-from chains.models import Block, Network, Transfer, TransferState
+from chains import transfer_inputs
+from chains.models import Block, CoinBalance, Network, Transfer, TransferState
 from chains.observation import BlockHeader, FoundTransfer, Position, Reading
 from chains.transfer_rows import TransferRows
 
@@ -107,6 +108,8 @@ def _orphan(network: Network, fork: Position) -> int:
     ).update(
         state=TransferState.SEEN,
         state_reason=ORPHANED_REASON,
+        # What was judged before its block is not true any more.
+        unconfirmed_risks=None,
         block_height=None,
         block_hash=None,
         pending_match=True,
@@ -127,7 +130,9 @@ def _insert_blocks(network: Network, headers: Sequence[BlockHeader]) -> None:
         )
         for header in headers
     )
-    Block.objects.filter(network=network, height__lte=headers[-1].height - WINDOW).delete()
+    out_of_reach = headers[-1].height - WINDOW
+    Block.objects.filter(network=network, height__lte=out_of_reach).delete()
+    transfer_inputs.forget_mined(network, between=(headers[0].height - WINDOW, out_of_reach))
 
 
 def _write_transfers(network: Network, reading: Reading, now: datetime) -> int:
@@ -135,10 +140,14 @@ def _write_transfers(network: Network, reading: Reading, now: datetime) -> int:
     rows = TransferRows(network, reading, now)
     for transfers in _by_txid(reading.unmined).values():
         rows.write_unmined(transfers)
+    rows.write_inputs(reading.unmined)
     for block in reading.blocks:
         for transfers in _by_txid(block.transfers).values():
             rows.write_mined(transfers, block.header)
+        rows.write_inputs(block.transfers)
+        rows.write_double_spent(block.double_spent)
     rows.write_gone(reading.gone)
+    rows.write_risks(reading.risks)
     return rows.changed
 
 

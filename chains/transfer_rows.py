@@ -10,19 +10,26 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from django.db.models import QuerySet
+
+from chains import transfer_inputs
 from chains.identity import KnownTransfer, assign
 from chains.models import DepositAddress, Network, OnChainAsset, Transfer, TransferState
-from chains.observation import BlockHeader, FoundTransfer, Reading
+from chains.observation import BlockHeader, Departure, FoundTransfer, Reading
 
 logger = logging.getLogger(__name__)
 
+DOUBLE_SPENT_REASON = "double-spent by {txid}"
+
 # Where a token transfer's row waits while another takes its index.
-_PARKED_INDEX = -1000
+_PARKED_INDEX = -(10**9)
 _FIELDS = [
     "index",
     "amount_minor",
     "state",
     "state_reason",
+    "replaced_by",
+    "unconfirmed_risks",
     "block_height",
     "block_hash",
     "received_at",
@@ -48,7 +55,11 @@ class TransferRows:
             if row is None:
                 self._create(transfer, None)
             elif row.state == TransferState.GONE:
-                row.state, row.state_reason = TransferState.SEEN, ""
+                _place(row, None)
+                row.unconfirmed_risks = _risks(transfer)
+                self._save(row)
+            elif row.state == TransferState.SEEN and _tells_other_risks(transfer, row):
+                row.unconfirmed_risks = _risks(transfer)
                 self._save(row)
 
     def write_mined(self, found: Sequence[FoundTransfer], header: BlockHeader) -> None:
@@ -61,14 +72,48 @@ class TransferRows:
             elif self._differs(row, transfer, header):
                 self._mine(row, transfer, header)
 
-    def write_gone(self, gone: Mapping[bytes, str]) -> None:
+    def write_gone(self, gone: Mapping[bytes, Departure]) -> None:
         """Unmined transfers that the node holds nowhere any more; what this very reading found again stays."""
-        for txid, reason in gone.items():
+        for txid, departure in gone.items():
+            if txid not in self._rows:
+                self._leave(txid, departure, [TransferState.SEEN])
+
+    def write_double_spent(self, double_spent: Mapping[bytes, bytes]) -> None:
+        """Unmined transfers that can never be mined: a block holds another transaction that spent their coins."""
+        for txid, rival in double_spent.items():
+            departure = Departure(DOUBLE_SPENT_REASON.format(txid=rival.hex()), rival)
+            self._leave(txid, departure, [TransferState.SEEN, TransferState.GONE])
+
+    def write_risks(self, risks: Mapping[bytes, Sequence[str]]) -> None:
+        """What now speaks against counting an unmined transfer; a row that says so already is not touched."""
+        for txid, names in risks.items():
             self.changed += (
-                Transfer.objects.filter(network=self._network, txid=txid, state=TransferState.SEEN)
-                .exclude(txid__in=list(self._rows))
-                .update(state=TransferState.GONE, state_reason=reason[:200], pending_match=True)
+                self._of(txid)
+                .filter(state=TransferState.SEEN)
+                .exclude(unconfirmed_risks=list(names))
+                .update(unconfirmed_risks=list(names), pending_match=True)
             )
+
+    def write_inputs(self, transfers: Sequence[FoundTransfer]) -> None:
+        """What the transactions of ``transfers`` spend, for as long as one of them may be undone."""
+        transfer_inputs.record(
+            self._network, {transfer.txid: transfer.inputs for transfer in transfers if transfer.inputs}
+        )
+
+    def _leave(self, txid: bytes, departure: Departure, states: Sequence[str]) -> None:
+        self.changed += (
+            self._of(txid)
+            .filter(state__in=states, replaced_by__isnull=True)
+            .update(
+                state=TransferState.GONE,
+                state_reason=departure.reason[:200],
+                replaced_by=departure.replaced_by,
+                pending_match=True,
+            )
+        )
+
+    def _of(self, txid: bytes) -> QuerySet[Transfer]:
+        return Transfer.objects.filter(network=self._network, txid=txid)
 
     def _load_addresses(self, keys: set[bytes]) -> dict[bytes, DepositAddress]:
         rows = DepositAddress.objects.filter(network=self._network, key__in=keys)
@@ -113,6 +158,8 @@ class TransferRows:
             sender=transfer.sender,
             seen_at=self._now,
             received_at=_received_at(self._now, header, address),
+            unconfirmed_risks=_risks(transfer),
+            is_coinbase=transfer.is_coinbase,
             pending_match=True,
         )
         _place(row, header)
@@ -153,7 +200,7 @@ class TransferRows:
 def _place(row: Transfer, header: BlockHeader | None) -> None:
     """Put the row into the block of ``header``, or among the unmined."""
     row.state = TransferState.MINED if header else TransferState.SEEN
-    row.state_reason = ""
+    row.state_reason, row.replaced_by = "", None
     row.block_height = header.height if header else None
     row.block_hash = header.hash if header else None
 
@@ -162,6 +209,14 @@ def _received_at(seen_at: datetime, header: BlockHeader | None, address: Deposit
     """The earlier of the moment it was seen and the time its block states, but never before the address existed."""
     earliest = min(seen_at, header.time) if header else seen_at
     return max(earliest, address.created_at)
+
+
+def _risks(transfer: FoundTransfer) -> list[str] | None:
+    return None if transfer.unconfirmed_risks is None else list(transfer.unconfirmed_risks)
+
+
+def _tells_other_risks(transfer: FoundTransfer, row: Transfer) -> bool:
+    return transfer.unconfirmed_risks is not None and _risks(transfer) != row.unconfirmed_risks
 
 
 def _contract(asset: OnChainAsset) -> bytes | None:

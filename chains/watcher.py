@@ -132,7 +132,7 @@ def _step(network: Network, reader: ChainReader, now: datetime) -> StepResult:
 def _status(heard: Reading) -> StepStatus:
     if heard.behind_reason and not heard.blocks:
         return StepStatus.NODE_BEHIND
-    return StepStatus.CURRENT if heard.complete else StepStatus.MORE
+    return StepStatus.CURRENT if heard.complete or heard.announced_only else StepStatus.MORE
 
 
 def _kept(network: Network) -> list[tuple[int, bytes]]:

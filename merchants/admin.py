@@ -15,9 +15,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from merchants import business_id, onboarding, store_admin, wording
 from merchants.models import Membership, Merchant, MerchantEvent, User
-from merchants.read_only_admin import ReadOnlyInline
 
 __all__ = ["store_admin"]  # Django looks for this module alone
 
@@ -196,3 +196,24 @@ class MerchantAdmin(admin.ModelAdmin):
             self.log_change(request, decided, [{"changed": {"fields": ["status"]}}])
             messages.success(request, f"{decided}: {decided.get_status_display()}")
         return HttpResponseRedirect(reverse("admin:merchants_merchant_change", args=[merchant.pk]))
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    """Who belongs to which merchant; the merchant's owner changes it on the team page."""
+
+    list_display = ("user", "merchant", "role", "created_at")
+    list_filter = ("role",)
+    search_fields = ("user__email", "merchant__legal_name")
+    list_select_related = ("user", "merchant")
+
+
+@admin.register(MerchantEvent)
+class MerchantEventAdmin(ReadOnlyAdmin):
+    """The decisions about merchants, newest first."""
+
+    list_display = ("at", "merchant", "from_status", "to_status", "actor", "reason")
+    list_filter = ("to_status", "at")
+    search_fields = ("merchant__legal_name", "reason")
+    list_select_related = ("merchant", "actor")
+    ordering = ("-at",)

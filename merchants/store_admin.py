@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from alatau_pay.admin_readonly import ReadOnlyAdmin
 from merchants import api_keys, webhooks
 from merchants.models import ApiKey, Store, Webhook, WebhookDelivery
-from merchants.read_only_admin import ReadOnlyAdmin
 
 
 @admin.register(Store)

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from merchants.models import Store, WebhookDelivery
-from merchants.roles import store_for
+from merchants.models import Store, User, WebhookDelivery
+from merchants.roles import Action, store_for
 from payments import invoices
 from payments.invoice_search import found, page_of, totals_of
 from payments.models import Invoice, InvoiceSource, InvoiceStatus
@@ -92,6 +92,7 @@ def invoice_create(request: HttpRequest, store_id: str) -> HttpResponse:
     store = store_for(request.user, store_id, "create_invoice")
     form = InvoiceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        assert isinstance(request.user, User)
         source = InvoiceSource.DASHBOARD
         made = make_invoice(form, store=store, source=source, user=request.user, now=timezone.now())
         if made is not None:
@@ -144,6 +145,7 @@ def _deliveries(store: Store, invoice: Invoice) -> list[WebhookDelivery]:
 
 def _mark(request: HttpRequest, store: Store, invoice: Invoice) -> HttpResponse:
     store_for(request.user, store.pk, "mark_invoice")
+    assert isinstance(request.user, User)
     try:
         invoices.mark(
             invoice.pk, status=request.POST.get("status", ""), user=request.user, now=timezone.now()
@@ -154,7 +156,7 @@ def _mark(request: HttpRequest, store: Store, invoice: Invoice) -> HttpResponse:
     return redirect("invoice_detail", store.pk, invoice.pk)
 
 
-def _may(request: HttpRequest, store: Store, action: str) -> bool:
+def _may(request: HttpRequest, store: Store, action: Action) -> bool:
     """Whether this person may do ``action`` too; the store itself is known to be theirs."""
     try:
         store_for(request.user, store.pk, action)

@@ -112,7 +112,7 @@ def _status(payment: Payment, transfer: Transfer, required: int) -> tuple[str, s
     # undo a sale whose payment sits in both.
     was_settled = payment.status == PaymentStatus.SETTLED
     if transfer.state == TransferState.MINED:
-        enough = was_settled or confirmations.of(transfer, transfer.network) >= max(required, 1)
+        enough = was_settled or confirmations.enough(transfer, transfer.network, required)
         return (PaymentStatus.SETTLED if enough else PaymentStatus.PROCESSING), ""
     if required > 0:
         return PaymentStatus.PROCESSING, ""

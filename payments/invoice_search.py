@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.db.models import Count, Q, QuerySet, Sum
@@ -98,7 +99,7 @@ def _matching(text: str) -> Q:
         return question
 
 
-def _holding(**question: object) -> QuerySet[Invoice]:
+def _holding(**question: object) -> QuerySet[Invoice, Any]:
     return Invoice.objects.filter(**question).values("pk")
 
 

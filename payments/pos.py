@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from merchants.models import Store
+from merchants.models import Store, User
 from merchants.roles import store_for
 from payments import invoices
 from payments.checkout_page import page_context
@@ -44,6 +44,7 @@ def till(request: HttpRequest, store_id: str) -> HttpResponse:
     form = SaleForm(request.POST or None)
     now = timezone.now()
     if request.method == "POST" and form.is_valid():
+        assert isinstance(request.user, User)
         source = InvoiceSource.POINT_OF_SALE
         made = make_invoice(form, store=store, source=source, user=request.user, now=now)
         if made is not None:
@@ -94,6 +95,7 @@ def _cancel(request: HttpRequest, shown: Presentation, *, now: datetime) -> Http
     sale = shown.invoice
     if not is_cancellable(shown):
         return redirect("pos_invoice", sale.store_id, sale.pk)
+    assert isinstance(request.user, User)
     # A payment that arrives from here on is kept and shown as not credited; the cashier's word stands.
     invoices.mark(sale.pk, status=InvoiceStatus.INVALID, user=request.user, now=now)
     return redirect("pos", sale.store_id)

@@ -119,10 +119,12 @@ def uri_for(quote: Quote, amount_minor: int) -> str:
     asset, address = quote.asset, quote.deposit_address.address
     if asset.network.kind == NetworkKind.BITCOIN:
         return payment_uri.bitcoin(address, amount_minor)
+    chain_id = asset.network.chain_id
+    assert chain_id is not None  # the database holds it for every EVM network
     if asset.contract is None:
-        return payment_uri.evm_coin(address, amount_minor, chain_id=asset.network.chain_id)
+        return payment_uri.evm_coin(address, amount_minor, chain_id=chain_id)
     contract = "0x" + bytes(asset.contract).hex()
-    return payment_uri.evm_token(address, amount_minor, chain_id=asset.network.chain_id, contract=contract)
+    return payment_uri.evm_token(address, amount_minor, chain_id=chain_id, contract=contract)
 
 
 def present(invoice: Invoice, *, now: datetime) -> Presentation:
@@ -155,10 +157,12 @@ def phase_of(status: str, arrivals: list[Arrival]) -> str:
 
 def paid_share(payments: Iterable[Payment]) -> Fraction:
     """The part of an invoice that ``payments`` (their quotes loaded) pay, exactly; those that do not count pay nothing."""
-    counted = (payment for payment in payments if payment.status != PaymentStatus.INVALID and payment.quote)
-    return sum(
-        (Fraction(payment.amount_minor, payment.quote.amount_minor) for payment in counted), Fraction(0)
+    shares = (
+        Fraction(payment.amount_minor, payment.quote.amount_minor)
+        for payment in payments
+        if payment.status != PaymentStatus.INVALID and payment.quote is not None
     )
+    return sum(shares, Fraction(0))
 
 
 def remaining_minor(quote: Quote, share: Fraction) -> int:

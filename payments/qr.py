@@ -6,6 +6,7 @@ import io
 from functools import lru_cache
 
 from qrcode.constants import ERROR_CORRECT_M
+from qrcode.image.pil import PilImage
 from qrcode.main import QRCode
 
 MODULE_PIXELS = 8
@@ -20,5 +21,5 @@ def png(text: str) -> bytes:
     code.add_data(text)
     code.make(fit=True)
     buffer = io.BytesIO()
-    code.make_image().save(buffer, format="PNG", optimize=True)
+    code.make_image(image_factory=PilImage).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

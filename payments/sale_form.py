@@ -72,8 +72,7 @@ class SaleForm(forms.Form):
 
     def draw_new_key(self) -> None:
         """Give the form that is shown again a key of its own."""
-        self.data = self.data.copy()
-        self.data["key"] = new_public_id()
+        self.data = {**{name: self.data.get(name) for name in self.data}, "key": new_public_id()}
 
 
 class InvoiceForm(SaleForm):

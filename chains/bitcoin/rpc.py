@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from chains.nodes import JsonRpcNode, NodeError, NodeUnreachable, raise_first_error
+from chains.bitcoin.unconfirmed import PoolEntry
+from chains.nodes import Call, JsonRpcNode, NodeError, NodeUnreachable, raise_first_error
+from chains.observation import Outpoint
 
 # RPC_INVALID_PARAMETER: a height above the tip. RPC_INVALID_ADDRESS_OR_KEY: a txid or block that is not there.
 _OUT_OF_RANGE = -8
 _NOT_FOUND = -5
+# A transaction is prompt when it is likely in one of the next two blocks: the nearest that a node estimates.
+PROMPT_BLOCKS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """One consistent look: hashes in hex, big-endian. ``mempool_txids`` were listed before ``tip_hash`` was."""
+    """One consistent look: hashes in hex, big-endian. ``mempool_txids`` were listed before ``tip_hash`` was; None: not asked for."""
 
     chain: str
     anchor_hash: str | None
-    mempool_txids: Sequence[str]
+    mempool_txids: Sequence[str] | None
+    mempool_size: int
     mempool_loaded: bool
     tip_height: int
     tip_hash: str
@@ -33,26 +39,22 @@ class BitcoinRpc:
         self._node = node
         self.name = node.name
 
-    def state(self, anchor_height: int) -> ChainState:
+    def state(self, anchor_height: int, *, list_mempool: bool = True) -> ChainState:
         """Which chain, what is in the mempool, and then where the tip is, in one batch that the node works off in order.
 
         The order matters: a transaction that is missing from the list was mined at or below the tip named after it.
         """
-        results = self._node.batch(
-            [
-                ("getblockhash", [anchor_height]),
-                ("getmempoolinfo", []),
-                ("getrawmempool", []),
-                ("getblockchaininfo", []),
-            ]
-        )
-        anchor, pool, txids, info = results
+        calls: list[Call] = [("getblockhash", [anchor_height]), ("getmempoolinfo", [])]
+        calls += [("getrawmempool", [])] if list_mempool else []
+        results = self._node.batch([*calls, ("getblockchaininfo", [])])
+        anchor, pool, info = results[0], results[1], results[-1]
         raise_first_error(results[1:])
         try:
             return ChainState(
                 chain=info["chain"],
                 anchor_hash=None if isinstance(anchor, NodeError) else str(anchor),
-                mempool_txids=txids,
+                mempool_txids=results[2] if list_mempool else None,
+                mempool_size=pool["size"],
                 mempool_loaded=pool.get("loaded", True),
                 tip_height=info["blocks"],
                 tip_hash=info["bestblockhash"],
@@ -87,19 +89,59 @@ class BitcoinRpc:
 
         One batch in order: a transaction that is missing while the tip has stayed was not mined meanwhile.
         """
-        entries = self._node.batch(
-            [*(("getmempoolentry", [txid]) for txid in txids), ("getbestblockhash", [])]
-        )
+        entries = self._node.batch([*_entry_calls(txids), ("getbestblockhash", [])])
         best = entries.pop()
         if best != tip_hash:
             return []
         known = _absent_as_none(entries, _NOT_FOUND)
         return [txid for txid, entry in zip(txids, known, strict=True) if entry is None]
 
+    def spenders(self, outpoints: Sequence[Outpoint]) -> dict[Outpoint, bytes]:
+        """Which transaction of the mempool spends each of ``outpoints``; one that none spends is left out."""
+        asked = [{"txid": outpoint.txid.hex(), "vout": outpoint.index} for outpoint in outpoints]
+        answers = self._node.call("gettxspendingprevout", [asked]) if asked else []
+        return {
+            outpoint: bytes.fromhex(answer["spendingtxid"])
+            for outpoint, answer in zip(outpoints, answers, strict=True)
+            if "spendingtxid" in answer
+        }
+
+    def pool_entries(self, txids: Sequence[str]) -> tuple[list[PoolEntry | None], int]:
+        """The mempool's entries of ``txids`` (None: not there), and the fee rate for a prompt block in satoshi per kvB.
+
+        Where the node has no estimate (a quiet network, a fresh node), the least at which it keeps a transaction.
+        """
+        results = self._node.batch(
+            [("getmempoolinfo", []), ("estimatesmartfee", [PROMPT_BLOCKS]), *_entry_calls(txids)]
+        )
+        pool, estimate = results[:2]
+        raise_first_error([pool, estimate])
+        entries = _absent_as_none(results[2:], _NOT_FOUND)
+        try:
+            rates = [pool["mempoolminfee"], pool["minrelaytxfee"], estimate.get("feerate", 0)]
+            return [_pool_entry(entry) for entry in entries], max(map(_satoshi, rates))
+        except (KeyError, TypeError, AttributeError):
+            raise NodeUnreachable(f"{self.name}: not the answers of a Bitcoin node") from None
+
     def _all(self, calls: list[tuple[str, list[Any]]]) -> list[bytes]:
         results = self._node.batch(calls)
         raise_first_error(results)
         return [bytes.fromhex(result) for result in results]
+
+
+def _entry_calls(txids: Sequence[str]) -> list[Call]:
+    return [("getmempoolentry", [txid]) for txid in txids]
+
+
+def _pool_entry(entry: dict[str, Any] | None) -> PoolEntry | None:
+    if entry is None:
+        return None
+    return PoolEntry(_satoshi(entry["fees"]["base"]), entry["vsize"], entry["ancestorcount"])
+
+
+def _satoshi(amount_btc: float | int) -> int:
+    """An amount of the node's JSON, which has at most eight decimals, in satoshi."""
+    return int((Decimal(repr(amount_btc)) * 100_000_000).to_integral_value())
 
 
 def _absent_as_none(results: list[Any], absent_code: int) -> list[Any]:

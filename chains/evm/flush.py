@@ -24,10 +24,6 @@ class FlushRefused(ValueError):
     """No call can be prepared. The message is for a person."""
 
 
-class TooMuchGas(FlushRefused):
-    """The call would need more gas than one may use: fewer addresses or tokens at once may do."""
-
-
 def paid_addresses(wallet: Wallet, *, before_index: int | None, count_max: int) -> list[DepositAddress]:
     """The wallet's addresses that a mined transfer ever paid, the newest first, at most ``count_max``.
 
@@ -71,7 +67,7 @@ def prepare_flush(
     """The same call with the node's estimate of its gas. Never call it inside a database transaction.
 
     Raises:
-        FlushRefused: as ``call_for``; or the node says that the call fails. TooMuchGas: it is too large.
+        FlushRefused: as ``call_for``; or the node says that the call fails, or it needs more gas than one may use.
         NodeUnavailable, NodeWrongChain: no usable answer.
     """
     call = call_for(wallet, addresses, tokens)
@@ -82,7 +78,7 @@ def prepare_flush(
         raise FlushRefused(f"The node says that the call would fail: {result.message}")
     gas = quantity(result)
     if gas is None or gas > GAS_MAX:
-        raise TooMuchGas("The call needs more gas than one may use. Empty fewer addresses at once.")
+        raise FlushRefused("The call needs more gas than one may use. Empty fewer addresses at once.")
     return replace(call, gas_estimate=gas)
 
 
@@ -98,7 +94,8 @@ def prepare_largest(wallet: Wallet, holdings: Sequence[Holding]) -> tuple[Unsign
         held = {asset.code: asset for holding in chosen for asset, _ in holding.amounts if asset.contract}
         try:
             return prepare_flush(wallet, [holding.address for holding in chosen], list(held.values())), count
-        except TooMuchGas:
+        except FlushRefused:
+            # Too large for one call, which nodes say in many ways: half as many may do.
             if count <= 1:
                 raise
             count //= 2

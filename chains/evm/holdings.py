@@ -46,9 +46,7 @@ def read(
             raise NodeUnreachable(f"the node did not say how much {asset.code} {address.address} holds")
         if amount_minor:
             amounts.setdefault(address.pk, []).append((asset, amount_minor))
-    return [
-        Holding(address, tuple(amounts[address.pk])) for address in addresses if address.pk in amounts
-    ]
+    return [Holding(address, tuple(amounts[address.pk])) for address in addresses if address.pk in amounts]
 
 
 def _balance(address: DepositAddress, asset: OnChainAsset) -> Call:

@@ -16,7 +16,16 @@ from chains.evm.pending import PendingTransactions
 from chains.evm.rpc import EvmRpc, Json, number
 from chains.evm.transfers import coin_transfer, keys, log_filter, pending_transfers, token_transfer
 from chains.nodes import NodeError, NodeUnreachable, NodeWrongChain
-from chains.observation import BlockHeader, FindWatched, FoundBlock, FoundTransfer, Glance, Position, Unmined
+from chains.observation import (
+    BlockHeader,
+    Departure,
+    FindWatched,
+    FoundBlock,
+    FoundTransfer,
+    Glance,
+    Position,
+    Unmined,
+)
 
 BLOCKS_PER_BATCH_FIRST = 16
 BLOCKS_PER_BATCH_MAX = 128
@@ -25,9 +34,9 @@ ANSWER_SECONDS_SLOW = 5.0
 # The anchor block is asked for again after this long: a node behind the same address may have been replaced.
 IDENTITY_SECONDS = 60.0
 
-GONE_REVERTED = "reverted: the call failed on the chain and moved nothing"
-GONE_DROPPED = "replaced or dropped: the node does not know it any more"
-GONE_MOVED_NOTHING = "mined without moving anything to this address"
+GONE_REVERTED = Departure("reverted: the call failed on the chain and moved nothing")
+GONE_DROPPED = Departure("replaced or dropped: the node does not know it any more")
+GONE_MOVED_NOTHING = Departure("mined without moving anything to this address")
 
 
 class EvmReader:
@@ -108,7 +117,7 @@ class EvmReader:
             [transfer for transfer in transfers if transfer.key in ours], self._pending.all_fetched
         )
 
-    def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, str]:
+    def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, Departure]:
         if tip_changed:
             return {}
         # The receipt is asked for first: a transaction mined in between is then still known by its hash.
@@ -123,6 +132,10 @@ class EvmReader:
                 # Every block up to there has been read, and what moved has been told by it.
                 gone[txid] = GONE_MOVED_NOTHING if _succeeded(receipt) else GONE_REVERTED
         return gone
+
+    def reassess(self, txids: Sequence[bytes]) -> dict[bytes, Sequence[str]]:
+        # Nothing counts here before it is in a block.
+        return {}
 
     def accept(self) -> None:
         self._pending.accept()

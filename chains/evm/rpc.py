@@ -54,6 +54,35 @@ class EvmRpc:
         """Receipts of mined transactions; None for one that is in no block."""
         return self._all([("eth_getTransactionReceipt", [txid]) for txid in txids])
 
+    def receipts_of_block(self, block: Json) -> list[Json]:
+        """The receipts of all transactions of a block that was read, in their order.
+
+        Raises:
+            NodeUnreachable: the node has not got all of them.
+        """
+        receipts = self._node.batch([("eth_getBlockReceipts", [block["hash"]])])[0]
+        transactions = [each if isinstance(each, str) else each["hash"] for each in block["transactions"]]
+        if not isinstance(receipts, list):
+            # A node without that method.
+            receipts = self.receipts(transactions)
+        if len(receipts) < len(transactions) or any(
+            receipt is None or receipt["blockHash"] != block["hash"] for receipt in receipts
+        ):
+            raise NodeUnreachable(f"{self.name}: the receipts of a block just read are missing")
+        return receipts
+
+    def logs_by_block(self, log_filter: Json, block_hashes: Sequence[str]) -> list[Json]:
+        """The logs that pass ``log_filter`` in each of the blocks, one after the other."""
+        answers = self._all([("eth_getLogs", [{**log_filter, "blockHash": each}]) for each in block_hashes])
+        return [log for logs in answers for log in logs]
+
+    def each(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of any number of calls; a failed one is a NodeError in its place."""
+        results: list[Any] = []
+        for start in range(0, len(calls), CALLS_PER_BATCH):
+            results += self._node.batch(calls[start : start + CALLS_PER_BATCH])
+        return results
+
     def new_pending_filter(self) -> str | None:
         """The id of a new filter for pending transactions; None where the node offers none."""
         result = self._node.batch([("eth_newPendingTransactionFilter", [])])[0]
@@ -68,9 +97,7 @@ class EvmRpc:
 
     def _all(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         """The results of any number of calls, in batches of a size that every provider takes."""
-        results: list[Any] = []
-        for start in range(0, len(calls), CALLS_PER_BATCH):
-            results += self._node.batch(calls[start : start + CALLS_PER_BATCH])
+        results = self.each(calls)
         raise_first_error(results)
         return results
 

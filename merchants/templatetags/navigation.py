@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +33,12 @@ ENTRIES = (
     Entry("webhooks", "webhooks", "manage_webhooks", _("Webhooks")),
     Entry("team", "team", "manage_team", _("Team")),
 )
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """Code and name of each language, each name in its own language, whatever the page is in."""
+    return list(settings.LANGUAGES)
 
 
 @register.inclusion_tag("merchants/store_navigation.html", takes_context=True)

@@ -15,7 +15,9 @@ from embit.networks import NETWORKS
 
 from chains import addresses, readers, wallets, watcher
 from chains.condition import StepStatus
+from chains.evm.forwarder import Forwarder
 from chains.models import DepositAddress, Network, OnChainAsset, Transfer, Wallet
+from devnet import evm_forwarder
 from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.bitcoin_wallet import BitcoinWallet
@@ -189,3 +191,22 @@ def evm(anvil: AnvilProcess, evm_resident: EvmWallet, db: None, settings: Any) -
 def mine(anvil: AnvilProcess) -> Callable[[int], None]:
     """Mine so many EVM blocks."""
     return lambda blocks=1: anvil.rpc("anvil_mine", hex(blocks))
+
+
+@pytest.fixture
+def contracts(anvil: AnvilProcess, evm: Watched) -> Forwarder:
+    """The forwarder contracts of a new treasury, deployed on the EVM network."""
+    anvil.rpc("evm_setAutomine", True)
+    deployed = evm_forwarder.deploy(anvil.rpc, os.urandom(20))
+    anvil.rpc("evm_setAutomine", False)
+    return deployed
+
+
+@pytest.fixture
+def forwarded(evm: Watched, contracts: Forwarder) -> Watched:
+    """The EVM network with a wallet whose deposit addresses are forwarders."""
+    evm.wallet = wallets.import_wallet(
+        network=evm.network, label="treasury", owner="", public_key=str(contracts), now=timezone.now()
+    )
+    evm.catch_up()
+    return evm

@@ -24,7 +24,9 @@ NOT_FLUSHED = "0x" + keccak(text="ForwarderNotFlushed(uint256)").hex()
 #: Anybody: an account of the development chain that has nothing to do with treasury or deployer.
 STRANGER_ACCOUNT = 7
 
-GOOD, SILENT, FALSE, REVERTS, FEE, CALLS_BACK, NO_BALANCE, LONG_ANSWER, BURNS_GAS, STRICT_CALLS_BACK = range(10)
+GOOD, SILENT, FALSE, REVERTS, FEE, CALLS_BACK, NO_BALANCE, LONG_ANSWER, BURNS_GAS, STRICT_CALLS_BACK = range(
+    10
+)
 
 
 def text(address: bytes) -> str:
@@ -53,7 +55,9 @@ class Chain:
         return int(self.rpc("eth_getBalance", owner, "latest"), 16)
 
     def tokens(self, token: str, owner: str) -> int:
-        return int(self.rpc("eth_call", {"to": token, "data": uint_call("balanceOf(address)", owner)}, "latest"), 16)
+        return int(
+            self.rpc("eth_call", {"to": token, "data": uint_call("balanceOf(address)", owner)}, "latest"), 16
+        )
 
     def code(self, address: str) -> bytes:
         return bytes.fromhex(self.rpc("eth_getCode", address, "latest")[2:])
@@ -66,7 +70,9 @@ class Chain:
         contracts = [bytes.fromhex(token[2:]) for token in tokens or []]
         return flush_call(self.forwarder, indexes=numbers, tokens=contracts, chain_id=CHAIN_ID)
 
-    def flush(self, numbers: list[int], tokens: list[str] | None = None, *, gas: int | None = None) -> dict[str, Any]:
+    def flush(
+        self, numbers: list[int], tokens: list[str] | None = None, *, gas: int | None = None
+    ) -> dict[str, Any]:
         """The stranger sends the call that the program prepares; the receipt."""
         return self.send(self.call(numbers, tokens), gas=gas)
 
@@ -76,18 +82,48 @@ class Chain:
     def make(self, name: str, *arguments: int) -> str:
         """Deploy a contract of the tests; its address."""
         data = creation_code(name) + b"".join(number.to_bytes(32, "big") for number in arguments).hex()
-        return text(bytes.fromhex(self.stranger.wait(self.stranger.send(to=None, calldata=data))["contractAddress"][2:]))
+        return text(
+            bytes.fromhex(
+                self.stranger.wait(self.stranger.send(to=None, calldata=data))["contractAddress"][2:]
+            )
+        )
 
     def token(self, manner: int, paid: dict[str, int]) -> str:
         """A token of that manner, minted to the addresses in ``paid``."""
         token = self.make("odd_token", manner)
         for owner, amount in paid.items():
-            self.stranger.wait(
-                self.stranger.send(to=token, calldata=uint_call("mint(address,uint256)", owner, amount))
-            )
+            self.mint(token, owner, amount)
         return token
+
+    def mint(self, token: str, owner: str, amount: int) -> None:
+        self.stranger.wait(
+            self.stranger.send(to=token, calldata=uint_call("mint(address,uint256)", owner, amount))
+        )
 
 
 def events(receipt: dict[str, Any], topic: str) -> list[dict[str, Any]]:
     """The logs of a receipt with this first topic."""
     return [log for log in receipt["logs"] if log["topics"][0] == topic]
+
+
+def assets() -> list[OnChainAsset]:
+    return list(OnChainAsset.objects.order_by("code"))
+
+
+def pay_both(watched: Watched, resident: EvmWallet, purposes: list[str]) -> list[DepositAddress]:
+    """A quarter of an ether and 1.5 tokens to the address of each purpose, not mined yet."""
+    addresses = [watched.address(purpose) for purpose in purposes]
+    for address in addresses:
+        resident.pay_coin(address.address, 25 * 10**16)
+        resident.pay_token(TOKEN_ADDRESS, address.address, 1_500_000)
+    return addresses
+
+
+def send(anvil: AnvilProcess, file_text: str, *, gas: int | None = None) -> dict[str, Any]:
+    """A stranger signs and sends what the program prepared, as a wallet does with the file; the receipt."""
+    call = json.loads(file_text)
+    stranger = EvmWallet(anvil.rpc, account_index=STRANGER_ACCOUNT)
+    assert (call["chainId"], call["value"]) == (CHAIN_ID, "0")
+    sent = stranger.send(to=call["to"], calldata=call["data"], value_wei=int(call["value"]), gas=gas)
+    anvil.rpc("anvil_mine", "0x1")
+    return stranger.wait(sent)

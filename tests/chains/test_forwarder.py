@@ -103,7 +103,10 @@ SWAPPED_CASE = "0x" + text(TREASURY)[2:].swapcase()
         (WALLET + "x", "is written"),
         (WALLET.replace("0x", ""), "is written"),
         (f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)})", "is written"),
-        (f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)},{SWAPPED_CASE})", "treasury's address has a wrong"),
+        (
+            f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)},{SWAPPED_CASE})",
+            "treasury's address has a wrong",
+        ),
         (f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)},0x{'0' * 40})", "zero address"),
         (f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)},{text(FACTORY)})", "three different"),
         (f"forwarder({text(FACTORY)},{text(IMPLEMENTATION)},0x{'7e' * 32})", "private key"),

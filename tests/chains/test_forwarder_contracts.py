@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -119,6 +120,17 @@ def test_a_contract_that_pays_with_the_stipend_is_accepted_before_and_after_depl
     assert chain.code(chain.address(0)) != b""
 
 
+def test_the_usual_minimal_proxy_would_refuse_the_stipend(chain: Chain) -> None:
+    usual = bytes.fromhex("363d3d373d3d3d363d73") + chain.forwarder.implementation
+    usual += bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
+    chain.rpc("anvil_setCode", chain.address(0), "0x" + usual.hex())
+    call = uint_call("pay_with_stipend(address)", chain.address(0))
+    with pytest.raises(EvmWalletError, match="mined but failed"):
+        chain.stranger.wait(
+            chain.stranger.send(to=chain.make("payer"), calldata=call, value_wei=7, gas=100_000)
+        )
+
+
 def test_receiving_coin_costs_fifteen_gas_once_deployed(chain: Chain) -> None:
     chain.flush([0])
     receipt = chain.stranger.wait(chain.stranger.pay_coin(chain.address(0), 1))
@@ -174,7 +186,9 @@ def test_a_token_that_calls_back_moves_its_own_balance_to_the_treasury_and_nothi
     pay(chain, 0, 11)
     pay(chain, 1, 12)
     receipt = chain.flush([0, 1], [token, good])
-    called_back = chain.rpc("eth_call", {"to": token, "data": uint_call("calls_back()", "0x" + "00" * 20)[:10]}, "latest")
+    called_back = chain.rpc(
+        "eth_call", {"to": token, "data": uint_call("calls_back()", "0x" + "00" * 20)[:10]}, "latest"
+    )
     assert int(called_back, 16) == 2
     assert chain.tokens(token, chain.treasury) == 1000
     assert (chain.coin(chain.treasury), chain.tokens(good, chain.treasury)) == (23, 11)
@@ -189,7 +203,9 @@ def test_a_token_that_undoes_itself_by_calling_back_stays_and_is_reported(chain:
     assert (chain.coin(chain.treasury), chain.tokens(token, chain.address(0))) == (11, 700)
 
 
-def test_many_invoices_and_tokens_go_in_one_call_and_one_that_fails_does_not_stop_the_others(chain: Chain) -> None:
+def test_many_invoices_and_tokens_go_in_one_call_and_one_that_fails_does_not_stop_the_others(
+    chain: Chain,
+) -> None:
     numbers = list(range(20))
     paid = {chain.address(number): 100 + number for number in numbers}
     tokens = [chain.token(manner, paid) for manner in (GOOD, SILENT, FALSE)]
@@ -265,3 +281,31 @@ def test_one_call_takes_256_addresses_and_16_tokens_and_no_more(chain: Chain) ->
         chain.call([1], [text(bytes([n]) * 20) for n in range(1, 18)])
     chain.flush(list(range(256)), gas=16_000_000)
     assert chain.code(chain.address(255)) != b""
+
+
+@pytest.mark.parametrize(
+    ("manners", "coin", "first_max", "again_max"),
+    [([], True, 55_000, 12_700), ([GOOD], False, 55_200, 14_200), ([GOOD, SILENT], True, 69_500, 29_500)],
+    ids=["coin", "token", "coin and two tokens"],
+)
+def test_gas_per_invoice(
+    chain: Chain,
+    manners: list[int],
+    coin: bool,
+    first_max: int,
+    again_max: int,
+    record_property: Callable[..., None],
+) -> None:
+    numbers = list(range(20))
+    chain.rpc("anvil_setBalance", chain.treasury, "0x1")
+    tokens = [chain.token(manner, {chain.treasury: 1}) for manner in manners]
+    for time, gas_max in (("first", first_max), ("again", again_max)):
+        for number in numbers:
+            if coin:
+                chain.rpc("anvil_setBalance", chain.address(number), "0x5")
+            for token in tokens:
+                chain.mint(token, chain.address(number), 7)
+        gas = int(chain.flush(numbers, tokens)["gasUsed"], 16) // len(numbers)
+        record_property(f"gas per invoice, {time}", gas)
+        print(f"gas per invoice, {time}: {gas}")
+        assert gas <= gas_max

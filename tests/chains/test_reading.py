@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chains.nodes import NodeUnreachable
 from chains.observation import (
     BlockHeader,
+    Departure,
     FindWatched,
     FoundBlock,
     FoundTransfer,
@@ -38,7 +39,7 @@ class MadeUpChain:
         self.behind_reason = behind_reason
         self.together = together
         self.unmined_now = Unmined()
-        self.gone: dict[bytes, str] = {}
+        self.gone: dict[bytes, Departure] = {}
         self.asked_absent: list[bool] = []
 
     def glance(self) -> Glance:
@@ -66,9 +67,12 @@ class MadeUpChain:
     def unmined(self, scanned_height: int, watched: FindWatched) -> Unmined:
         return self.unmined_now
 
-    def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, str]:
+    def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, Departure]:
         self.asked_absent.append(tip_changed)
         return {} if tip_changed else self.gone
+
+    def reassess(self, txids: Sequence[bytes]) -> dict[bytes, list[str]]:
+        return {}
 
     def accept(self) -> None:
         pass
@@ -161,7 +165,7 @@ def test_a_fork_below_all_that_is_kept_is_too_deep() -> None:
 def test_a_node_that_says_it_is_behind_is_read_but_decides_nothing() -> None:
     ours = chain_of(10)
     node = MadeUpChain(chain_of(1, onto=ours), behind_reason="still downloading")
-    node.gone = {b"x": "dropped"}
+    node.gone = {b"x": Departure("dropped")}
     reading = read_from(ours, node, unmined=[b"x"])
     assert len(reading.blocks) == 1
     assert not reading.complete
@@ -172,10 +176,10 @@ def test_a_node_that_says_it_is_behind_is_read_but_decides_nothing() -> None:
 def test_what_is_missing_while_blocks_come_in_is_not_gone_yet() -> None:
     ours = chain_of(10)
     node = MadeUpChain(chain_of(1, onto=ours))
-    node.gone = {b"x": "dropped"}
+    node.gone = {b"x": Departure("dropped")}
     assert read_from(ours, node, unmined=[b"x"]).gone == {}
     assert node.asked_absent == [True]
-    assert read_from(node.hashes, node, unmined=[b"x"]).gone == {b"x": "dropped"}
+    assert read_from(node.hashes, node, unmined=[b"x"]).gone == {b"x": Departure("dropped")}
 
 
 def test_transfers_not_all_looked_at_are_not_complete() -> None:

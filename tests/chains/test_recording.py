@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from chains import addresses, recording, wallets
 from chains.models import Block, Network, OnChainAsset, Transfer, TransferState
-from chains.observation import BlockHeader, FoundBlock, FoundTransfer, Position, Reading
+from chains.observation import BlockHeader, Departure, FoundBlock, FoundTransfer, Position, Reading
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.process import NodeProcess
 from tests.chains.conftest import Watched, make_bitcoin_network, new_account_key
@@ -113,7 +113,7 @@ def test_a_transfer_that_is_no_more_gives_its_place_to_another(network: Network,
     after = rows()
     assert after.pop(old)[1] == TransferState.SEEN
     assert list(after.values()) == [(5, TransferState.MINED)]
-    write(Reading(tip=Position(15, _hash(15, "new")), gone={TXID: "moved nothing"}))
+    write(Reading(tip=Position(15, _hash(15, "new")), gone={TXID: Departure("moved nothing")}))
     assert Transfer.objects.get(pk=old).state == TransferState.GONE
     assert Transfer.objects.exclude(pk=old).get().state == TransferState.MINED
 
@@ -136,7 +136,7 @@ def test_the_mempool_says_nothing_against_a_block(network: Network, keys: list[b
 def test_what_is_found_again_in_the_same_step_is_not_gone(network: Network, keys: list[bytes]) -> None:
     seen = Reading(tip=Position(14, _hash(14, "ours")), unmined=[token(keys[0], -2)])
     write(seen)
-    seen.gone = {TXID: "dropped"}
+    seen.gone = {TXID: Departure("dropped")}
     write(seen)
     assert Transfer.objects.get().state == TransferState.SEEN
 

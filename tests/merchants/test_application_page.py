@@ -266,8 +266,12 @@ def test_the_explanation_does_not_say_whether_a_number_is_taken(client):
     assert client.get("/apply/decode/", {"business_id": people.BUSINESS_IDS[0]}).json() == before
 
 
-@pytest.mark.parametrize(("language", "word"), [("kk", "kk"), ("ru", "ru"), ("en", "en")])
-def test_the_language_is_chosen_in_the_footer(client, language, word):
+@pytest.mark.parametrize("language", ["kk", "ru", "en"])
+def test_the_language_is_chosen_in_the_footer_by_its_own_name(client, language):
     answer = client.post("/i18n/setlang/", {"language": language, "next": "/apply/"})
     assert answer["Location"] == "/apply/"
-    assert f'<html lang="{word}">' in text_of(client.get("/apply/"))
+    page = text_of(client.get("/apply/"))
+    assert f'<html lang="{language}">' in page
+    for code, name in [("kk", "Қазақша"), ("ru", "Русский"), ("en", "English")]:
+        current = ' aria-current="true"' if code == language else ""
+        assert f'<button name="language" value="{code}" lang="{code}"{current}>{name}</button>' in page

@@ -130,6 +130,20 @@ def test_rows_of_another_store_are_not_found_through_ones_own(store, method, tai
     assert ApiKey.objects.get().revoked_at is None
 
 
+@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("POST", "redeliver/")])
+def test_a_delivery_of_another_store_is_not_found_through_ones_own_webhook(store, method, tail):
+    other = people.store_of(people.approved(1))
+    own, _secret = webhooks.create_webhook(
+        store=other, url="https://other.example/", event_types=[], now=people.NOW
+    )
+    client = Client()
+    client.force_login(people.owner_of(other.merchant))
+    delivery = WebhookDelivery.objects.get(webhook__store=store)
+    path = f"/stores/{other.pk}/webhooks/{own.pk}/deliveries/{delivery.pk}/{tail}"
+    assert client.generic(method, path).status_code == 404
+    assert WebhookDelivery.objects.count() == 1
+
+
 @pytest.mark.parametrize("tail", ["team/{member}/link/", "team/{member}/role/", "team/{member}/remove/"])
 def test_people_of_another_merchant_are_not_found_through_ones_own(store, tail):
     other = people.store_of(people.approved(1))
@@ -300,10 +314,10 @@ def test_a_person_taken_out_sees_nothing_any_more(owner, store):
 @pytest.mark.parametrize(
     ("role", "labels"),
     [
-        (Role.OWNER, ["Invoices", "Till", "Settings", "API keys", "Webhooks", "Team"]),
-        (Role.MANAGER, ["Invoices", "Till", "Settings", "API keys", "Webhooks"]),
-        (Role.ACCOUNTANT, ["Invoices"]),
-        (Role.CASHIER, ["Invoices", "Till"]),
+        (Role.OWNER, ["Invoices", "Held money", "Till", "Settings", "API keys", "Webhooks", "Team"]),
+        (Role.MANAGER, ["Invoices", "Held money", "Till", "Settings", "API keys", "Webhooks"]),
+        (Role.ACCOUNTANT, ["Invoices", "Held money"]),
+        (Role.CASHIER, ["Invoices", "Held money", "Till"]),
     ],
 )
 def test_the_navigation_shows_what_the_role_opens(store, role, labels):

@@ -15,7 +15,9 @@ ZBARIMG = shutil.which("zbarimg")
 def read(png: bytes, *, shown_pixels: int | None = None) -> str:
     """What zbarimg reads in the picture, scaled to ``shown_pixels`` a side first when told."""
     if ZBARIMG is None:
-        pytest.skip("zbarimg is not installed (Debian: apt install zbar-tools): QR pictures were not read back")
+        pytest.skip(
+            "zbarimg is not installed (Debian: apt install zbar-tools): QR pictures were not read back"
+        )
     picture = Image.open(io.BytesIO(png)).convert("L")
     if shown_pixels is not None:
         picture = picture.resize((shown_pixels, shown_pixels), Image.Resampling.NEAREST)

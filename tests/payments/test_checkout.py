@@ -45,7 +45,11 @@ class Elements(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def all(self, tag, **wanted):
-        return [a for name, a in self.tags if name == tag and all(a.get(key) == value for key, value in wanted.items())]
+        return [
+            a
+            for name, a in self.tags
+            if name == tag and all(a.get(key) == value for key, value in wanted.items())
+        ]
 
 
 def page_of(client, invoice, query=""):
@@ -104,7 +108,9 @@ def test_it_needs_no_script(client, invoice):
     page = page_of(client, invoice)
     assert '<noscript><meta http-equiv="refresh"' in page
     assert all("defer" in script for script in Elements(page).all("script"))
-    assert not [a for _tag, a in Elements(page).tags if "style" in a or any(name.startswith("on") for name in a)]
+    assert not [
+        a for _tag, a in Elements(page).tags if "style" in a or any(name.startswith("on") for name in a)
+    ]
 
 
 def test_it_sets_no_cookie_and_is_kept_nowhere(client, invoice):
@@ -133,7 +139,9 @@ def test_what_a_shop_writes_is_never_markup(client, city, now):
     assert html.escape('<script>alert("1")</script>', quote=False) in page.replace("&quot;", '"')
 
 
-@pytest.mark.parametrize("path", ["/i/abcdefgh", "/i/abcdefgh/status", "/i/abcdefgh/qr/1.png", "/i/a%00b", "/i/'--"])
+@pytest.mark.parametrize(
+    "path", ["/i/abcdefgh", "/i/abcdefgh/status", "/i/abcdefgh/qr/1.png", "/i/a%00b", "/i/'--"]
+)
 def test_an_unknown_invoice_is_a_404_in_the_brand(client, city, path):
     answer = client.get(path)
     assert answer.status_code == 404
@@ -188,11 +196,19 @@ class TestPhases:
         assert "25.2526" not in page
 
     def test_paid(self, client, city, now):
-        invoice = make_invoice(city.store, now=now, checkout={"redirectURL": "https://shop.example/thanks?order=1&ok=1"})
+        invoice = make_invoice(
+            city.store, now=now, checkout={"redirectURL": "https://shop.example/thanks?order=1&ok=1"}
+        )
         transfer = pay(invoice, at=now)
         page = self.check(client, invoice, "paid", "Paid")
         assert "This is a payment confirmation, not a fiscal receipt." in page
-        for fact in ("0.00036765\u00a0BTC", "12,500\u00a0₸", "1 BTC = 34,000,000\u00a0₸", transfer.txid_hex, "260140900012"):
+        for fact in (
+            "0.00036765\u00a0BTC",
+            "12,500\u00a0₸",
+            "1 BTC = 34,000,000\u00a0₸",
+            transfer.txid_hex,
+            "260140900012",
+        ):
             assert fact in page
         link = Elements(page).all("a", href="https://shop.example/thanks?order=1&ok=1")
         assert len(link) == 1
@@ -206,7 +222,9 @@ class TestPhases:
         assert "data-redirect" in page_of(client, invoice)
 
     def test_a_script_is_never_linked_to(self, client, invoice, now):
-        Invoice.objects.filter(pk=invoice.pk).update(redirect_url="javascript:alert(1)", redirect_automatically=True)
+        Invoice.objects.filter(pk=invoice.pk).update(
+            redirect_url="javascript:alert(1)", redirect_automatically=True
+        )
         pay(invoice, at=now)
         assert "javascript:" not in page_of(client, invoice)
 
@@ -273,7 +291,9 @@ class TestPicture:
 
     @pytest.mark.parametrize("due", ["0", "-1", "1.5", "036765", "36766", "", "9" * 90, "abc", "１"])
     def test_no_amount_that_is_not_due(self, client, invoice, due):
-        assert client.get(f"/i/{invoice.pk}/qr/{invoice.quotes.first().pk}.png", {"due": due}).status_code == 404
+        assert (
+            client.get(f"/i/{invoice.pk}/qr/{invoice.quotes.first().pk}.png", {"due": due}).status_code == 404
+        )
 
     def test_no_quote_of_another_invoice(self, client, city, invoice, now):
         other = make_invoice(city.store, now=now)
@@ -295,7 +315,12 @@ class TestStatus:
     def test_a_payment_in_it(self, client, invoice, now):
         transfer = pay(invoice, at=now)
         state = client.get(f"/i/{invoice.pk}/status").json()
-        assert (state["phase"], state["status"], state["final"], state["assets"]) == ("paid", "Settled", True, [])
+        assert (state["phase"], state["status"], state["final"], state["assets"]) == (
+            "paid",
+            "Settled",
+            True,
+            [],
+        )
         assert state["payments"] == [
             {
                 "txid": transfer.txid_hex,
@@ -337,7 +362,9 @@ class TestCost:
         """Everything a phone loads, uncompressed, with every tab's picture."""
         page = page_of(client, invoice)
         elements = Elements(page)
-        static = [link["href"] for link in elements.all("link")] + [script["src"] for script in elements.all("script")]
+        static = [link["href"] for link in elements.all("link")] + [
+            script["src"] for script in elements.all("script")
+        ]
         total = len(page.encode())
         for address in static:
             path = finders.find(address.removeprefix("/static/"))

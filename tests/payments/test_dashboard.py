@@ -59,7 +59,9 @@ class TestSearch:
     def other(self, city, now):
         return make_invoice(city.store, "990.50", now=now, metadata={"orderId": "B-7"})
 
-    @pytest.mark.parametrize("text", ["A-1042", "a-1042", "12500", "12 500,00", "coffee", "table 7", "  A-1042 "])
+    @pytest.mark.parametrize(
+        "text", ["A-1042", "a-1042", "12500", "12 500,00", "coffee", "table 7", "  A-1042 "]
+    )
     def test_by_order_amount_and_words(self, city, coffee, text):
         assert search(city, text) == {coffee.pk}
 
@@ -84,7 +86,9 @@ class TestSearch:
         assert search(city, text) == set()
 
     def test_never_what_another_store_has(self, city, coffee, now):
-        theirs = make_invoice(build_store(city.merchant, now=now, name="Second"), now=now, metadata={"orderId": "A-1042"})
+        theirs = make_invoice(
+            build_store(city.merchant, now=now, name="Second"), now=now, metadata={"orderId": "A-1042"}
+        )
         transfer = pay(theirs, at=now)
         assert search(city, "A-1042") == {coffee.pk}
         assert search(city, transfer.txid_hex) == set()
@@ -106,7 +110,9 @@ class TestFilters:
             invoice = make_invoice(city.store, now=now)
             at = datetime(2026, 11, day, hour, minute, second, tzinfo=almaty)
             late = at + timedelta(hours=1)
-            Invoice.objects.filter(pk=invoice.pk).update(created_at=at, expires_at=late, monitoring_expires_at=late)
+            Invoice.objects.filter(pk=invoice.pk).update(
+                created_at=at, expires_at=late, monitoring_expires_at=late
+            )
             made.append(invoice.pk)
         day = date(2026, 11, 23)
         assert search(city, first_day=day, last_day=day) == set(made[1:3])
@@ -176,11 +182,23 @@ class TestList:
         assert "No invoices yet" in owner.get(f"/stores/{city.store.pk}/invoices/").content.decode()
         assert "Nothing found" in owner.get(f"/stores/{city.store.pk}/invoices/?q=x").content.decode()
 
-    @pytest.mark.parametrize("query", ["first_day=yesterday", "status=Stolen", "q=a%00b", "after=%00", "last_day=9999-12-31", "first_day=0001-01-01"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "first_day=yesterday",
+            "status=Stolen",
+            "q=a%00b",
+            "after=%00",
+            "last_day=9999-12-31",
+            "first_day=0001-01-01",
+        ],
+    )
     def test_questions_that_make_no_sense_are_no_error(self, owner, city, query):
         assert owner.get(f"/stores/{city.store.pk}/invoices/?{query}").status_code == 200
 
-    def test_the_same_number_of_queries_for_one_row_and_for_many(self, owner, city, now, django_assert_max_num_queries):
+    def test_the_same_number_of_queries_for_one_row_and_for_many(
+        self, owner, city, now, django_assert_max_num_queries
+    ):
         for _ in range(12):
             make_invoice(city.store, now=now)
         with django_assert_max_num_queries(12):
@@ -190,7 +208,11 @@ class TestList:
 class TestDetail:
     def test_everything_known(self, owner, city, now):
         webhooks.create_webhook(
-            store=city.store, url="http://127.0.0.1:9/hook", event_types=[], automatic_redelivery=True, now=now
+            store=city.store,
+            url="http://127.0.0.1:9/hook",
+            event_types=[],
+            automatic_redelivery=True,
+            now=now,
         )
         invoice = make_invoice(city.store, now=now, metadata={"orderId": "A-1042", "itemDesc": "Two coffees"})
         transfer = pay(invoice, "USDT", at=now)
@@ -270,7 +292,9 @@ class TestCreate:
         assert invoice.expires_at - invoice.created_at == timedelta(hours=1)
         assert invoice.created_by == city.owner
 
-    @pytest.mark.parametrize("fields", [{"amount": "x"}, {"minutes": "0"}, {"minutes": "1441"}, {"key": ""}, {"key": "a b"}])
+    @pytest.mark.parametrize(
+        "fields", [{"amount": "x"}, {"minutes": "0"}, {"minutes": "1441"}, {"key": ""}, {"key": "a b"}]
+    )
     def test_a_bad_form_makes_nothing(self, owner, city, fields):
         answer = owner.post(self.address(city), {"amount": "100", "key": "k1", **fields})
         assert answer.status_code == 422
@@ -281,7 +305,10 @@ class TestWhoMay:
     PATHS = ("invoices/", "invoices/new/", "invoices/{}/")
 
     def codes(self, client, city, invoice):
-        return [client.get(f"/stores/{city.store.pk}/{path.format(invoice.pk)}").status_code for path in self.PATHS]
+        return [
+            client.get(f"/stores/{city.store.pk}/{path.format(invoice.pk)}").status_code
+            for path in self.PATHS
+        ]
 
     @pytest.fixture
     def invoice(self, city, now):
@@ -304,7 +331,10 @@ class TestWhoMay:
         _merchant, stranger = build_merchant(city.admin, business_id=BUSINESS_IDS[1])
         client.force_login(stranger, backend=BACKEND)
         assert self.codes(client, city, invoice) == [404, 404, 404]
-        assert client.post(f"/stores/{city.store.pk}/invoices/{invoice.pk}/", {"status": "Settled"}).status_code == 404
+        assert (
+            client.post(f"/stores/{city.store.pk}/invoices/{invoice.pk}/", {"status": "Settled"}).status_code
+            == 404
+        )
         invoice.refresh_from_db()
         assert invoice.status == "New"
 

@@ -73,7 +73,9 @@ def test_a_finished_invoice_is_told_once_and_not_asked_for_again(live, invoice, 
     assert "retry: 86400000" in text
 
 
-@pytest.mark.parametrize("path", ["/live/i/unknown", "/live/i/", "/live/i/a'b", "/live/i/" + "a" * 33, "/", "/live/i/a%00b"])
+@pytest.mark.parametrize(
+    "path", ["/live/i/unknown", "/live/i/", "/live/i/a'b", "/live/i/" + "a" * 33, "/", "/live/i/a%00b"]
+)
 def test_an_unknown_invoice_is_not_found(live, path):
     assert httpx.get(live + path).status_code == 404
 

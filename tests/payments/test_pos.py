@@ -29,7 +29,9 @@ def city(now):
 @pytest.fixture
 def till(client, city):
     """A cashier's browser and the address of the till."""
-    client.force_login(add_member(city.merchant, Role.CASHIER), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(
+        add_member(city.merchant, Role.CASHIER), backend="django.contrib.auth.backends.ModelBackend"
+    )
     return f"/pos/{city.store.pk}/"
 
 
@@ -82,7 +84,13 @@ def test_an_old_form_with_another_amount_is_asked_for_again(client, city, till):
 
 @pytest.mark.parametrize(
     ("typed", "amount_tiyn"),
-    [("12500", 1_250_000), ("12 500,50", 1_250_050), ("12\u00a0500.5", 1_250_050), ("0,01", 1), (" 700 ₸ ", 70_000)],
+    [
+        ("12500", 1_250_000),
+        ("12 500,50", 1_250_050),
+        ("12\u00a0500.5", 1_250_050),
+        ("0,01", 1),
+        (" 700 ₸ ", 70_000),
+    ],
 )
 def test_amounts_as_people_type_them(client, city, till, typed, amount_tiyn):
     assert sell(client, till, typed).status_code == 302
@@ -154,20 +162,29 @@ class TestDay:
         """19:00 UTC is midnight there."""
         early = make_invoice(city.store, now=now)
         late = make_invoice(city.store, now=now)
-        Invoice.objects.filter(pk__in=[early.pk, late.pk]).update(source="pos", expires_at=self.at(23), monitoring_expires_at=self.at(23))
+        Invoice.objects.filter(pk__in=[early.pk, late.pk]).update(
+            source="pos", expires_at=self.at(23), monitoring_expires_at=self.at(23)
+        )
         Invoice.objects.filter(pk=early.pk).update(created_at=self.at(18, 59))
         Invoice.objects.filter(pk=late.pk).update(created_at=self.at(19, 0))
         assert [sale.pk for sale in day_of(city.store, now=self.at(20)).sales] == [late.pk]
         assert [sale.pk for sale in day_of(city.store, now=self.at(18, 59, 30)).sales] == [late.pk, early.pk]
 
     def test_totals_count_the_paid_and_the_processing_apart(self, client, city, till, now):
-        for number, (amount, how) in enumerate([("1000", "paid"), ("2000", "paid"), ("4000", "seen"), ("8000", "")]):
+        for number, (amount, how) in enumerate(
+            [("1000", "paid"), ("2000", "paid"), ("4000", "seen"), ("8000", "")]
+        ):
             sell(client, till, amount, key=f"key{number}")
             sale = sales(city.store).order_by("created_at").last()
             if how:
                 pay(sale, at=now, confirmed=how == "paid")
         day = day_of(city.store, now=timezone.now())
-        assert (day.paid_count, day.paid_tiyn, day.pending_count, day.pending_tiyn) == (2, 300_000, 1, 400_000)
+        assert (day.paid_count, day.paid_tiyn, day.pending_count, day.pending_tiyn) == (
+            2,
+            300_000,
+            1,
+            400_000,
+        )
         page = client.get(till).content.decode()
         assert "3,000\u00a0₸" in page
         assert "2 sales" in page

@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(*arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     """Run one of the programs behind the Makefile's targets."""
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
     )
 
 

@@ -26,7 +26,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("network", help="the network, as in the admin")
         parser.add_argument(
-            "--treasury", required=True, metavar="0x…", help="where all money goes, for ever; prefer a multi-signature wallet"
+            "--treasury",
+            required=True,
+            metavar="0x…",
+            help="where all money goes, for ever; prefer a multi-signature wallet",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -68,4 +71,8 @@ def _missing(network: Network, contracts: list[Deployment]) -> list[Deployment]:
 
 def _call(contract: Deployment, chain_id: int) -> dict[str, Any]:
     call = UnsignedCall(to=checksum_address(DEPLOYER), data=contract.data, chain_id=chain_id)
-    return {"contract": contract.contract, "address": checksum_address(contract.address), **json.loads(call.json())}
+    return {
+        "contract": contract.contract,
+        "address": checksum_address(contract.address),
+        **json.loads(call.json()),
+    }
