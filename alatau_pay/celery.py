@@ -19,6 +19,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "look after the nodes, and alert": {
+        "task": "chains.tasks.check_health",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "match transfers that a lost message left behind": {
         "task": "payments.tasks.match",
         "schedule": 5.0,

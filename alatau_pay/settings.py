@@ -14,7 +14,7 @@ import structlog
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from alatau_pay.node_urls import parse_node_urls
+from alatau_pay.node_urls import parse_node_urls, parse_node_zmq_urls
 from alatau_pay.rates_text import parse_fixed_rates
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -149,8 +149,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31536000 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure
 SECURE_SSL_REDIRECT = _secure
-# A container's own health check speaks plain HTTP to it.
-SECURE_REDIRECT_EXEMPT = [r"^api/v1/health$"]
+# A container's own health check and a monitor beside it speak plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/health$", r"^healthz$", r"^metrics$"]
 # Whether browsers preload the whole domain is for the domain's owner to say.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_PROXY_SSL_HEADER = (
@@ -186,7 +186,12 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"chains.tasks.watch": {"queue": "watcher"}, "payments.tasks.*": {"queue": "payments"}}
+# A node that hangs keeps a thread of the watchers waiting, not the workers that credit payments.
+CELERY_TASK_ROUTES = {
+    "chains.tasks.watch": {"queue": "watcher"},
+    "chains.tasks.check_nodes": {"queue": "watcher"},
+    "payments.tasks.*": {"queue": "payments"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A message is only a wake-up: redeliver soon, since the database knows what is done.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120, "unacked_restore_interval": 10}
@@ -194,11 +199,20 @@ CELERY_TIMEZONE = TIME_ZONE
 
 # slug=url pairs, several for one network in order of preference: "bitcoin=http://user:pass@10.0.0.5:8332,evm=http://…"
 NODE_URLS = parse_node_urls(env("NODE_URLS", default=""))
+# slug=tcp://host:port pairs, where Bitcoin nodes announce "rawtx" and "sequence", in the order of the network's NODE_URLS.
+NODE_ZMQ_URLS = parse_node_zmq_urls(env("NODE_ZMQ_URLS", default=""))
 NODE_TIMEOUT_SECONDS = 10
+# A node is stuck when its newest block stays the same for ten blocks' usual time, and never before so many seconds.
+NODE_STUCK_AFTER_SECONDS = env.float("NODE_STUCK_AFTER_SECONDS", default=900.0)
 # How often a watcher asks its node whether anything is new.
 WATCH_INTERVAL_SECONDS = env.float("WATCH_INTERVAL_SECONDS", default=0.25)
 # A watch task ends after this long and is started again by beat, so that code and settings are picked up.
 WATCH_RUN_SECONDS = env.float("WATCH_RUN_SECONDS", default=50.0)
+# Coin that contracts send shows in the traces of blocks, where the node gives them, and in the balances of deposit addresses.
+EVM_TRACES = env.bool("EVM_TRACES", default=True)
+# Balances of deposit addresses younger than so many days are checked that often; older ones a few at a time.
+COIN_CHECK_DAYS = env.int("COIN_CHECK_DAYS", default=7)
+COIN_CHECK_SECONDS = env.float("COIN_CHECK_SECONDS", default=10.0)
 
 RATE_SOURCES = env.list(
     "RATE_SOURCES", default=["payments.rates.binance.Binance", "payments.rates.national_bank.NationalBank"]
@@ -214,6 +228,22 @@ RATE_OFFICIAL_DEVIATION_MAX = Decimal(env("RATE_OFFICIAL_DEVIATION_PERCENT_MAX",
 # A shop's server on a private address is refused, except where a developer's own machine is the shop.
 WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", default=False)
 WEBHOOK_TIMEOUT_SECONDS = 10
+
+# Who is told by e-mail when a network halts or is not up to date any more, and when it is again.
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+# smtp+tls://user:password@host:587; without it, mail is printed into the log.
+_email = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _email.get("EMAIL_HOST") or "localhost", _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+    _email.get("EMAIL_HOST_USER") or "",
+    _email.get("EMAIL_HOST_PASSWORD") or "",
+)
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email.get("EMAIL_USE_TLS", False), _email.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("FROM_EMAIL", default="alatau-pay@localhost")
+# Who may read /metrics: "Authorization: Bearer <token>". Empty: nobody.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
 LOGGING = {
     "version": 1,

@@ -14,17 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.money import Money
 from chains import wallets
-from chains.emptying_admin import EmptyingPages
-from chains.evm import forwarder_check
 from chains.evm.addresses import checksum_address
-from chains.forms import OnChainAssetForm, WalletForm
+from chains.forms import OnChainAssetForm
+from chains.health_admin import HealthPages
 from chains.models import Block, DepositAddress, Network, OnChainAsset, Transfer, Wallet
-
-
-class CheckedRequest(HttpRequest):
-    """A request of which is known why the wallet in it must not be imported ("": nothing speaks against it)."""
-
-    contract_fault: str
+from chains.wallet_import_admin import ImportPages
 
 
 class WrittenByVerbs(admin.ModelAdmin):
@@ -45,7 +39,7 @@ def _hex(value: bytes | memoryview | None, *, prefix: str = "") -> str:
 
 
 @admin.register(Network)
-class NetworkAdmin(admin.ModelAdmin):
+class NetworkAdmin(HealthPages):
     list_display = ("name", "slug", "kind", "condition", "cursor_height", "observed_at", "enabled")
     list_filter = ("kind", "enabled")
     search_fields = ("slug", "name")
@@ -97,33 +91,14 @@ class OnChainAssetAdmin(admin.ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(EmptyingPages):
-    form = WalletForm
+class WalletAdmin(ImportPages):
     list_display = ("label", "network", "method", "owner", "active", "next_index", "created_at")
     list_filter = ("network", "active")
     search_fields = ("label", "owner")
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Look at a forwarder's contracts here, on their network, before the admin opens its database transaction."""
-        network = Network.objects.filter(pk=request.POST.get("network", "")).first()
-        if network is not None and self.has_add_permission(request):
-            fault = forwarder_check.fault(network, request.POST.get("public_key", ""))
-            cast(CheckedRequest, request).contract_fault = fault
-        return super().add_view(request, form_url, extra_context)
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> type[WalletForm]:
-        """The form knows what ``add_view`` found."""
-        form = cast(type[WalletForm], super().get_form(request, obj, change, **kwargs))
-        form.contract_fault = getattr(request, "contract_fault", "")
-        return form
-
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
-            return ("network", "label", "public_key", "confirmed")
+            return ("network", "label", "public_key")
         return (
             "network",
             "label",
@@ -131,8 +106,9 @@ class WalletAdmin(EmptyingPages):
             "method",
             "public_key",
             "first_addresses",
-            "next_index",
+            "last_given_out",
             "last_used",
+            "gap_limit",
             "active",
         )
 
@@ -141,18 +117,6 @@ class WalletAdmin(EmptyingPages):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def save_model(self, request: HttpRequest, obj: Wallet, form: Any, change: bool) -> None:
-        """The verb makes the row (the operator's wallet); the form's unsaved one only takes its key."""
-        saved = wallets.import_wallet(
-            network=obj.network,
-            label=obj.label,
-            owner="",
-            public_key=form.cleaned_data["public_key"],
-            now=timezone.now(),
-        )
-        obj.pk = saved.pk
-        obj.refresh_from_db()
 
     @admin.display(description=_("deposit method"))
     def method(self, wallet: Wallet) -> str:
@@ -163,11 +127,30 @@ class WalletAdmin(EmptyingPages):
         addresses = wallets.preview(wallet.network, wallet.public_key)
         return format_html("<br>".join(["{}"] * len(addresses)), *addresses)
 
+    @admin.display(description=_("highest index given out"))
+    def last_given_out(self, wallet: Wallet) -> str:
+        return str(wallet.next_index - 1) if wallet.next_index else "–"
+
     @admin.display(description=_("highest index that received money"))
     def last_used(self, wallet: Wallet) -> str:
-        """Together with ``next_index``: how far a wallet restored elsewhere has to look (its gap limit)."""
         index = wallets.highest_used_index(wallet)
         return "–" if index is None else str(index)
+
+    @admin.display(description=_("restoring the wallet elsewhere"))
+    def gap_limit(self, wallet: Wallet) -> str:
+        """What to set so that the restored wallet finds every coin."""
+        if wallets.method(wallet.public_key) is wallets.Method.FORWARDER:
+            return str(_("Nothing to look for: the addresses follow from the contracts."))
+        least = wallets.gap_limit_min(wallet)
+        advice = _(
+            "Set its gap limit to at least %(least)s: addresses of unpaid invoices leave gaps, and most wallets "
+            "stop looking after %(usual)s unused addresses in a row."
+        )
+        enough = _("The usual gap limit of %(usual)s is enough (the widest gap needs %(least)s).")
+        return str(advice if least > wallets.GAP_LIMIT_USUAL else enough) % {
+            "least": least,
+            "usual": wallets.GAP_LIMIT_USUAL,
+        }
 
 
 @admin.register(DepositAddress)

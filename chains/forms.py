@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -16,7 +17,10 @@ from chains.nodes import NodeUnreachable
 
 
 class WalletForm(forms.ModelForm):
-    """A new wallet. First it shows three addresses; the key is used only once the person has confirmed them."""
+    """A new wallet. The key is used only once the person has found its first three addresses in the wallet itself.
+
+    ``first_addresses`` are those of a key that may be used, known once the form was found valid.
+    """
 
     public_key = forms.CharField(
         label=_("public key"),
@@ -26,16 +30,12 @@ class WalletForm(forms.ModelForm):
             "forwarder(factory,implementation,treasury). Never a private key or seed."
         ),
     )
-    confirmed = forms.BooleanField(
-        label=_("the wallet shows the same first three addresses"),
-        required=False,
-        help_text=_(
-            "Save once without this tick to see the addresses, compare them with the wallet, then tick."
-        ),
-    )
+    # The addresses that the person found in the wallet: what the page before showed, and nothing else, counts.
+    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
 
     # Why a forwarder's contracts are not to be trusted; found on the chain before the form is read.
     contract_fault = ""
+    first_addresses: Sequence[str] = ()
 
     class Meta:
         model = Wallet
@@ -53,12 +53,18 @@ class WalletForm(forms.ModelForm):
             raise ValidationError({"public_key": str(refusal)}) from None
         if self.contract_fault:
             raise ValidationError({"public_key": self.contract_fault})
-        if not cleaned.get("confirmed"):
-            question = _("Does the wallet show these addresses? %(addresses)s") % {
-                "addresses": " · ".join(first_addresses)
-            }
-            raise ValidationError({"confirmed": question})
+        self.first_addresses = first_addresses
         return cleaned
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the person confirmed exactly these addresses; a key changed since has to be looked at again."""
+        return bool(self.first_addresses) and self.cleaned_data.get("confirmed") == self.confirmation
+
+    @property
+    def confirmation(self) -> str:
+        """What ``confirmed`` says when these addresses were found in the wallet."""
+        return " ".join(self.first_addresses)
 
     def _forget_key(self) -> None:
         """What may be a private key is not sent back to the browser with the form."""

@@ -18,6 +18,9 @@ from chains.models import Network, NetworkKind
 from chains.nodes import JsonRpcNode, NodeError, NodeUnreachable, NodeWrongChain
 from chains.observation import Position
 
+# No chain is so high, and no block of one states so late a second.
+_NUMBER_MAX = 10**11
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -56,15 +59,19 @@ class _BitcoinQuestions:
         self._chain, self._anchor = chain, anchor
 
     def head(self) -> Head:
-        info, anchor = self._node.batch(
-            [("getblockchaininfo", []), ("getblockhash", [self._anchor.height])]
-        )
+        info, anchor = self._node.batch([("getblockchaininfo", []), ("getblockhash", [self._anchor.height])])
         if isinstance(info, NodeError):
             raise info
         try:
-            chain, height, block_hash = info["chain"], int(info["blocks"]), bytes.fromhex(info["bestblockhash"])
+            chain, height, block_hash = (
+                info["chain"],
+                int(info["blocks"]),
+                bytes.fromhex(info["bestblockhash"]),
+            )
         except (KeyError, TypeError, ValueError):
             raise NodeUnreachable(f"{self._node.name}: not the answer of a Bitcoin node") from None
+        if not 0 <= height <= _NUMBER_MAX:
+            raise NodeUnreachable(f"{self._node.name}: not the answer of a Bitcoin node")
         if chain != self._chain:
             raise NodeWrongChain(f"{self._node.name} is a node of {chain!r}, not of {self._chain!r}")
         if not isinstance(anchor, NodeError):
@@ -104,11 +111,15 @@ class _EvmQuestions:
             raise NodeWrongChain(
                 f"{self._node.name} is a node of chain {number(chain_id, self._node.name)}, not of {self._chain_id}"
             )
-        if isinstance(anchor, dict):  # a node that keeps no old blocks, or has not got them yet, says nothing against it
+        if isinstance(
+            anchor, dict
+        ):  # a node that keeps no old blocks, or has not got them yet, says nothing against it
             _check_anchor(anchor.get("hash"), self._anchor, self._node.name)
         if not isinstance(latest, dict):
             raise NodeUnreachable(f"{self._node.name}: not the answer of an EVM node")
         height, seconds = (number(latest.get(key), self._node.name) for key in ("number", "timestamp"))
+        if max(height, seconds) > _NUMBER_MAX:
+            raise NodeUnreachable(f"{self._node.name}: not the answer of an EVM node")
         position = Position(height, _hash(latest.get("hash"), self._node.name))
         return Head(position, datetime.fromtimestamp(seconds, UTC))
 

@@ -368,3 +368,36 @@ class NodeHealth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.network_id} {self.name}"
+
+
+class AlertKind(models.TextChoices):
+    HALTED = "halted", _("halted until a person resumes it")
+    UNOBSERVED = "unobserved", _("not up to date")
+
+
+class NetworkAlert(models.Model):
+    """Something about a network that a person must know, from when it began until it was over. Written by ``chains.alerts``.
+
+    ``raised_told_at`` and ``cleared_told_at`` say when it was mailed: once each.
+    """
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="alerts")
+    kind = models.CharField(max_length=12, choices=AlertKind)
+    detail = models.CharField(max_length=300, blank=True)
+    raised_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True)
+    raised_told_at = models.DateTimeField(null=True)
+    cleared_told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-raised_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["network", "kind"],
+                name="one_standing_alert_of_a_kind",
+                condition=Q(cleared_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network_id} {self.get_kind_display()}"

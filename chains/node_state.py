@@ -63,12 +63,16 @@ class Doubt:
 
     def about(self, tip: Position) -> str:
         """What speaks against ``tip`` as the node's newest block now; "" when the node has moved on since it was judged."""
-        if self.state is NodeState.STUCK and tip == self.head:
-            minutes = int(self.head_age.total_seconds() // 60)
-            return f"the node has had no new block for {minutes} minutes"
-        if self.state is NodeState.BEHIND and tip.height < self.height_min:
-            return f"the node is at block {tip.height}, the other nodes are past {self.height_min}"
-        return ""
+        has_moved = tip.height >= self.height_min if self.state is NodeState.BEHIND else tip != self.head
+        return "" if self.state is NodeState.DOWN or has_moved else self.words()
+
+    def words(self) -> str:
+        """The doubt as a sentence for a log."""
+        if self.state is NodeState.STUCK:
+            return f"the node has had no new block for {int(self.head_age.total_seconds() // 60)} minutes"
+        if self.state is NodeState.BEHIND:
+            return f"the node has not reached block {self.height_min}, which the other nodes are past"
+        return "the node does not answer"
 
 
 def doubts(nodes: Sequence[NodeFacts], limits: Limits) -> Mapping[str, Doubt]:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from django.conf import settings
 
+from chains import watched
+from chains.bitcoin import announcements
+from chains.bitcoin.announcements import Announcements
 from chains.bitcoin.reader import BitcoinReader
 from chains.bitcoin.rpc import BitcoinRpc
 from chains.evm.reader import EvmReader
@@ -19,17 +23,24 @@ from chains.evm.rpc import EvmRpc
 from chains.models import Network, NetworkKind, OnChainAsset
 from chains.nodes import JsonRpcNode, NodeUnreachable, node_names
 from chains.observation import ChainReader, Position
+from chains.transfer_inputs import KeptInputs
 
 logger = logging.getLogger(__name__)
 
+# Up to so many addresses a node is asked for transfers to them alone; above, for all transfers of the tokens.
+FEW_RECIPIENTS = 64
+
 _RETRY_SECONDS_FIRST = 1.0
 _RETRY_SECONDS_MAX = 30.0
+# What nodes announce within so long is read in one step.
+TOGETHER_SECONDS = 0.02
 
 
 @dataclass(slots=True)
 class _Candidate:
     reader: ChainReader
     node: JsonRpcNode
+    announcements: Announcements | None = None
     failures: int = 0
     retry_at: float = 0.0
 
@@ -69,10 +80,22 @@ class NodeChoice:
             logger.warning("node %s answers again", reader.name)
         candidate.failures, candidate.retry_at = 0, 0.0
 
+    def wait_for_news(self, seconds: float, sleep: Callable[[float], object]) -> None:
+        """Wait so long, or until one of the nodes announces something. ``sleep`` waits where none can."""
+        sources = [each.announcements for each in self.candidates if each.announcements is not None]
+        if not sources:
+            sleep(seconds)
+            return
+        # A moment first, so that what is announced together is read together.
+        sleep(min(seconds, TOGETHER_SECONDS))
+        announcements.wait_for_any(sources, seconds - TOGETHER_SECONDS)
+
     def close(self) -> None:
         """Close the connections."""
         for candidate in self.candidates:
             candidate.node.close()
+            if candidate.announcements is not None:
+                candidate.announcements.close()
 
     def _candidate(self, reader: ChainReader) -> _Candidate:
         return next(candidate for candidate in self.candidates if candidate.reader is reader)
@@ -91,14 +114,20 @@ def choice_for(network: Network) -> NodeChoice:
     if not urls:
         raise NodeUnreachable("no node is set for this network (NODE_URLS)")
     contracts = _contracts(network) if network.kind == NetworkKind.EVM else frozenset()
+    # The first announces what the first node hears, and so on.
+    zmq_urls: Sequence[str] = settings.NODE_ZMQ_URLS.get(network.slug, [])
     fingerprint = (
         tuple(urls),
+        tuple(zmq_urls),
         network.kind,
         network.bitcoin_chain,
         network.chain_id,
         network.anchor_height,
         network.anchor_hash_hex,
         contracts,
+        network.finality_tag,
+        network.confirmations_low_speed,
+        settings.EVM_TRACES,
     )
     choice = _choices.get(network.slug)
     if choice is None or choice.fingerprint != fingerprint:
@@ -108,11 +137,22 @@ def choice_for(network: Network) -> NodeChoice:
             JsonRpcNode(url, timeout_seconds=settings.NODE_TIMEOUT_SECONDS, name=name)
             for url, name in zip(urls, node_names(urls), strict=True)
         ]
-        choice = NodeChoice(
-            fingerprint, [_Candidate(_reader(network, node, contracts), node) for node in nodes]
-        )
+        candidates = [
+            _candidate(network, node, contracts, zmq_url)
+            for node, zmq_url in zip_longest(nodes, zmq_urls[: len(nodes)])
+        ]
+        choice = NodeChoice(fingerprint, candidates)
         _choices[network.slug] = choice
     return choice
+
+
+def wait_for_news(network_slug: str, seconds: float, sleep: Callable[[float], object]) -> None:
+    """Wait so long, or until a node of the network announces something to this process."""
+    choice = _choices.get(network_slug)
+    if choice is None:
+        sleep(seconds)
+    else:
+        choice.wait_for_news(seconds, sleep)
 
 
 def forget(network_slug: str) -> None:
@@ -127,9 +167,29 @@ def _contracts(network: Network) -> frozenset[bytes]:
     return frozenset(bytes(contract) for contract in rows.values_list("contract", flat=True) if contract)
 
 
-def _reader(network: Network, node: JsonRpcNode, contracts: frozenset[bytes]) -> ChainReader:
+def _candidate(
+    network: Network, node: JsonRpcNode, contracts: frozenset[bytes], zmq_url: str | None
+) -> _Candidate:
     anchor = Position(network.anchor_height, bytes.fromhex(network.anchor_hash_hex.removeprefix("0x")))
     if network.kind == NetworkKind.BITCOIN:
-        return BitcoinReader(BitcoinRpc(node), chain=network.bitcoin_chain, anchor=anchor)
+        heard = Announcements(zmq_url) if zmq_url else None
+        reader = BitcoinReader(
+            BitcoinRpc(node),
+            chain=network.bitcoin_chain,
+            anchor=anchor,
+            spent_by_ours=KeptInputs(network.slug),
+            announcements=heard,
+        )
+        return _Candidate(reader, node, heard)
     assert network.chain_id is not None  # the database refuses an EVM network without one
-    return EvmReader(EvmRpc(node), chain_id=network.chain_id, anchor=anchor, contracts=contracts)
+    evm_reader = EvmReader(
+        EvmRpc(node),
+        chain_id=network.chain_id,
+        anchor=anchor,
+        contracts=contracts,
+        finality_tag=network.finality_tag,
+        final_depth=network.confirmations_low_speed,
+        recipients=lambda: watched.few(network.slug, at_most=FEW_RECIPIENTS),
+        wants_traces=settings.EVM_TRACES,
+    )
+    return _Candidate(evm_reader, node)

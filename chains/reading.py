@@ -11,6 +11,8 @@ from chains.reorg import fork_height
 # Our blocks (height, hash), oldest first, without gaps.
 Kept = Sequence[tuple[int, bytes]]
 LoadKept = Callable[[], Kept]
+# Why a node whose newest block is this one is behind its network; "" when nothing says so.
+DoubtTip = Callable[[Position], str]
 
 
 def read(
@@ -20,10 +22,12 @@ def read(
     load_kept: LoadKept,
     watched: FindWatched,
     unmined_txids: Sequence[bytes],
+    doubt: DoubtTip = lambda tip: "",
 ) -> Reading:
     """Everything the node knows beyond ``cursor`` and ``unmined_txids``, or a first part of it (``complete`` says which).
 
-    ``unmined_txids`` are the transfers that for us are in no block.
+    ``unmined_txids`` are the transfers that for us are in no block. ``doubt`` says why the node is not to be believed to be
+    at its network's newest block: what it shows is read, but the reading is never complete and nothing is gone.
 
     Raises:
         NodeUnavailable, NodeError, BadBlock: the node gave no usable answer. NodeWrongChain: it follows another chain.

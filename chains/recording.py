@@ -45,7 +45,11 @@ def restart_at(network: Network, headers: Sequence[BlockHeader]) -> None:
     newest = headers[-1]
     with transaction.atomic():
         Network.objects.filter(pk=network.pk).update(
-            cursor_height=newest.height, cursor_hash=newest.hash, halted_at=None, halted_reason=""
+            cursor_height=newest.height,
+            cursor_hash=newest.hash,
+            final_height=None,
+            halted_at=None,
+            halted_reason="",
         )
         _orphan(network, Position(newest.height, newest.hash))
         Block.objects.filter(network=network).delete()
@@ -58,7 +62,7 @@ def write(network: Network, cursor: Position, reading: Reading, *, now: datetime
 
     Returns the number of transfers that changed, None when the cursor was not at ``cursor`` any more (nothing written).
     """
-    if not reading.has_news:
+    if not reading.has_news and not _finalises(network, reading):
         return _write_observation(network, cursor, reading, now)
     with transaction.atomic():
         if not _move_cursor(network, cursor, reading, now):
@@ -79,11 +83,20 @@ def _write_observation(network: Network, cursor: Position, reading: Reading, now
     return 0 if _at_cursor(network, cursor).update(observed_at=now) else None
 
 
+def _finalises(network: Network, reading: Reading) -> bool:
+    """Whether more is final than before. What was final once stays so: another node may only know less."""
+    return reading.final_height is not None and (
+        network.final_height is None or reading.final_height > network.final_height
+    )
+
+
 def _move_cursor(network: Network, cursor: Position, reading: Reading, now: datetime) -> bool:
     end = _end(cursor, reading)
     fields: dict[str, object] = {"cursor_height": end.height, "cursor_hash": end.hash}
     if reading.complete and (network.observed_at is None or now > network.observed_at):
         fields["observed_at"] = now
+    if _finalises(network, reading):
+        fields["final_height"] = reading.final_height
     return bool(_at_cursor(network, cursor).update(**fields))
 
 
@@ -103,6 +116,8 @@ def _end(cursor: Position, reading: Reading) -> Position:
 def _orphan(network: Network, fork: Position) -> int:
     """Our blocks above ``fork`` are no more; their transfers are unmined until the node says where they are now."""
     Block.objects.filter(network=network, height__gt=fork.height).delete()
+    # Balances seen up there may not have been; the next check begins at a block that still stands.
+    CoinBalance.objects.filter(deposit_address__network=network, height__gt=fork.height).delete()
     return Transfer.objects.filter(
         network=network, state=TransferState.MINED, block_height__gt=fork.height
     ).update(

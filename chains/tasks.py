@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from alatau_pay.celery import app
-from chains import watch_lock, watcher
+from chains import alerts, health, watch_lock, watcher
 from chains.models import Network
 
 # Set when the worker is asked to stop, so that a watcher does not hold it up to the end of its run.
@@ -54,3 +54,19 @@ def watch_all() -> int:
     for slug in idle:
         watch.apply_async(args=(slug,), expires=5)
     return len(idle)
+
+
+@app.task(name="chains.tasks.check_nodes")
+def check_nodes(slug: str) -> bool:
+    """Ask every node of one network how far it is; not again within ten seconds."""
+    return health.check(slug, now=timezone.now())
+
+
+@app.task(name="chains.tasks.check_health")
+def check_health() -> int:
+    """Have the nodes of every network looked at, and tell people what changed. Returns how many alerts were sent."""
+    for slug in Network.objects.filter(enabled=True).values_list("slug", flat=True):
+        check_nodes.apply_async(args=(slug,), expires=10)
+    now = timezone.now()
+    alerts.review(now=now)
+    return alerts.tell(now=now)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from chains.models import Network, Transfer, TransferInput, TransferState
 from chains.observation import Outpoint
@@ -15,28 +17,34 @@ from chains.observation import Outpoint
 MEMPOOL_EXPIRY = timedelta(days=14)
 
 
-def of(network_slug: str, txids: Collection[bytes]) -> dict[bytes, list[Outpoint]]:
-    """What each of ``txids`` spends; one that is not known to pay us is left out."""
-    rows = TransferInput.objects.filter(network=network_slug, txid__in=txids).order_by("id")
-    return _by_txid(rows)
+@dataclass(frozen=True, slots=True)
+class KeptInputs:
+    """Implements ``chains.bitcoin.reader.SpentByOurs`` for one network."""
 
+    network_slug: str
 
-def that_blocks_may_spend(
-    network_slug: str, *, first_height: int, now: datetime
-) -> dict[Outpoint, set[bytes]]:
-    """Outpoint → the txids of transfers of ours that would spend it and are not mined below ``first_height``.
+    def of(self, txids: Collection[bytes]) -> dict[bytes, list[Outpoint]]:
+        """What each of ``txids`` spends; one that is not known to pay us is left out."""
+        rows = TransferInput.objects.filter(network=self.network_slug, txid__in=txids).order_by("id")
+        return _by_txid(rows)
 
-    Of those that are gone, only such as left without a known reason, and not so long ago that nobody has them any more.
-    """
-    gone = Q(state=TransferState.GONE, replaced_by__isnull=True, seen_at__gt=now - MEMPOOL_EXPIRY)
-    mined = Q(state=TransferState.MINED, block_height__gte=first_height)
-    transfers = Transfer.objects.filter(gone | mined | Q(state=TransferState.SEEN), network=network_slug)
-    rows = TransferInput.objects.filter(network=network_slug, txid__in=transfers.values("txid"))
-    spenders: dict[Outpoint, set[bytes]] = defaultdict(set)
-    for txid, outpoints in _by_txid(rows).items():
-        for outpoint in outpoints:
-            spenders[outpoint].add(txid)
-    return spenders
+    def that_blocks_may_spend(self, first_height: int) -> dict[Outpoint, set[bytes]]:
+        """Outpoint → the txids of transfers of ours that would spend it and are not mined below ``first_height``.
+
+        Of those that are gone, only such as left without a known reason, and not so long ago that nobody has them any more.
+        """
+        recently = timezone.now() - MEMPOOL_EXPIRY
+        gone = Q(state=TransferState.GONE, replaced_by__isnull=True, seen_at__gt=recently)
+        mined = Q(state=TransferState.MINED, block_height__gte=first_height)
+        transfers = Transfer.objects.filter(
+            gone | mined | Q(state=TransferState.SEEN), network=self.network_slug
+        )
+        rows = TransferInput.objects.filter(network=self.network_slug, txid__in=transfers.values("txid"))
+        spenders: dict[Outpoint, set[bytes]] = defaultdict(set)
+        for txid, outpoints in _by_txid(rows).items():
+            for outpoint in outpoints:
+                spenders[outpoint].add(txid)
+        return spenders
 
 
 def record(network: Network, inputs: Mapping[bytes, Sequence[Outpoint]]) -> None:

@@ -24,6 +24,8 @@ from chains.evm import forwarder
 from chains.models import DepositAddress, Network, NetworkKind, Wallet
 
 PREVIEW_COUNT = 3
+# What most wallets use unless told otherwise (BIP-44).
+GAP_LIMIT_USUAL = 20
 
 
 class Method(StrEnum):
@@ -75,6 +77,21 @@ def highest_used_index(wallet: Wallet) -> int | None:
     used = DepositAddress.objects.filter(wallet=wallet, transfers__isnull=False)
     highest: int | None = used.aggregate(highest=Max("derivation_index"))["highest"]
     return highest
+
+
+def gap_limit_min(wallet: Wallet) -> int:
+    """The gap limit with which a wallet restored elsewhere finds every coin received so far, and every one still to come.
+
+    Restored wallets stop after so many unused addresses in a row (usually 20); addresses shown for invoices that nobody paid are
+    such. At least 1.
+    """
+    used = DepositAddress.objects.filter(wallet=wallet, transfers__isnull=False)
+    indexes = used.order_by("derivation_index").values_list("derivation_index", flat=True).distinct()
+    widest, before = 0, -1
+    # An address given out and not paid yet may be paid at any time, so the last one given out counts as used.
+    for index in (*indexes.iterator(chunk_size=10_000), wallet.next_index - 1):
+        widest, before = max(widest, index - before - 1), max(before, index)
+    return widest + 1
 
 
 def import_wallet(*, network: Network, label: str, owner: str, public_key: str, now: datetime) -> Wallet:

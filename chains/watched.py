@@ -28,3 +28,13 @@ def find(network_slug: str, keys: Collection[bytes]) -> set[bytes]:
             {"network": network_slug, "keys": list(keys)},
         )
         return {bytes(row[0]) for row in cursor.fetchall()}
+
+
+def few(network_slug: str, *, at_most: int) -> frozenset[bytes] | None:
+    """All deposit addresses of the network while they are ``at_most`` so many, None when they are more.
+
+    Every one ever shown is among them. One that is given out after the question is not, so ask again after the chain was read.
+    """
+    keys = DepositAddress.objects.filter(network_id=network_slug).values_list("key", flat=True)[: at_most + 1]
+    found = frozenset(bytes(key) for key in keys)
+    return found if len(found) <= at_most else None

@@ -13,10 +13,11 @@ from datetime import datetime
 
 from django.conf import settings
 
-from chains import condition, halting, readers, reading, recording, watch_lock, watched
+from chains import coin_checks, condition, halting, health, readers, reading, recording, watch_lock, watched
 from chains.bitcoin.transfers import BadBlock
 from chains.condition import StepStatus
 from chains.models import Block, Network, Transfer, TransferState
+from chains.node_state import Doubt
 from chains.nodes import NodeError, NodeUnavailable, NodeWrongChain
 from chains.observation import ChainReader, Position, Reading
 from chains.reorg import ReorgTooDeep
@@ -78,29 +79,40 @@ def _follow(
             break
         if result.status is StepStatus.MORE and result.blocks:
             continue  # catching up, without a cap
-        is_down = result.status is StepStatus.NODE_DOWN
-        pause = min(PAUSE_SECONDS_MAX, pause * 2) if is_down else settings.WATCH_INTERVAL_SECONDS
-        sleep(pause)
+        if result.status is StepStatus.NODE_DOWN:
+            pause = min(PAUSE_SECONDS_MAX, pause * 2)
+            sleep(pause)
+        else:
+            pause = settings.WATCH_INTERVAL_SECONDS
+            readers.wait_for_news(network_slug, pause, sleep)
     return steps
 
 
 def _step_with_some_node(network: Network, now: datetime) -> StepResult:
-    """A step with the first node that gives a usable answer.
+    """A step with the first node that gives a usable answer and is not behind.
 
     Raises:
         NodeUnavailable, NodeError, BadBlock: what the last of them said. NodeWrongChain, ReorgTooDeep: at once.
     """
-    choice = readers.choice_for(network)
+    choice, doubts = readers.choice_for(network), health.doubts(network)
     last_error: Exception | None = None
-    for reader in choice.in_order():
+    behind: StepResult | None = None
+    for reader in choice.in_order(doubts):
         try:
-            result = _begin(network, reader) if network.cursor_height is None else _step(network, reader, now)
+            if network.cursor_height is None:
+                result = _begin(network, reader)
+            else:
+                result = _step(network, reader, doubts.get(reader.name), now)
         except (NodeUnavailable, NodeError, BadBlock) as error:
-            choice.failed(reader)
+            choice.failed(reader, error)
             last_error = error
             continue
         choice.answered(reader)
-        return result
+        if result.status is not StepStatus.NODE_BEHIND:
+            return result
+        behind = behind or result
+    if behind is not None:
+        return behind
     assert last_error is not None  # there is at least one node
     raise last_error
 
@@ -112,7 +124,7 @@ def _begin(network: Network, reader: ChainReader) -> StepResult:
     return StepResult(StepStatus.MORE if started else StepStatus.OVERTAKEN)
 
 
-def _step(network: Network, reader: ChainReader, now: datetime) -> StepResult:
+def _step(network: Network, reader: ChainReader, doubt: Doubt | None, now: datetime) -> StepResult:
     assert network.cursor_height is not None and network.cursor_hash is not None
     cursor = Position(network.cursor_height, bytes(network.cursor_hash))
     heard = reading.read(
@@ -121,11 +133,13 @@ def _step(network: Network, reader: ChainReader, now: datetime) -> StepResult:
         load_kept=lambda: _kept(network),
         watched=lambda keys: watched.find(network.slug, keys),
         unmined_txids=_unmined_txids(network),
+        doubt=doubt.about if doubt else lambda tip: "",
     )
     changed = recording.write(network, cursor, heard, now=now)
     if changed is None:
         return StepResult(StepStatus.OVERTAKEN)
     reader.accept()
+    changed += coin_checks.after_step(network.slug, reader, blocks=len(heard.blocks), now=now)
     return StepResult(_status(heard), len(heard.blocks), changed, heard.behind_reason)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def main() -> int:
     check = parser.parse_args().check
     built = {ARTIFACTS / f"{source.stem}.json": artifact(source) for source in sorted(CONTRACTS.glob("*.vy"))}
     if check:
-        return 0 if _report(built) else 1
+        return 0 if agree(built, ARTIFACTS.glob("*")) else 1
     ARTIFACTS.mkdir(exist_ok=True)
     for path, text in built.items():
         path.write_text(text)
@@ -60,10 +61,10 @@ def _compiler_version() -> str:
     return str(vyper.__version__)
 
 
-def _report(built: dict[Path, str]) -> bool:
-    """Say of each artefact that is missing, stale or without a source; True when there is none such."""
+def agree(built: dict[Path, str], committed: Iterable[Path]) -> bool:
+    """Whether the ``committed`` files are just those that were ``built``, to the letter; each other one is named."""
     stale = [path for path, text in built.items() if not path.exists() or path.read_text() != text]
-    orphaned = sorted(set(ARTIFACTS.glob("*")) - built.keys())
+    orphaned = sorted(set(committed) - built.keys())
     for path in stale:
         print(f"{path.name} is not what its source compiles to: run python -m devnet.build_contracts")
     for path in orphaned:

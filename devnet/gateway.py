@@ -44,6 +44,7 @@ class Ports:
     postgres: int = 54320
     redis: int = 63790
     bitcoin: int = 18443
+    bitcoin_zmq: int = 28332
     evm: int = 8545
 
     def free(self) -> Ports:
@@ -166,6 +167,7 @@ class Gateway:
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.redis.url,
             "NODE_URLS": f"{BITCOIN}={self.bitcoin.url},{EVM}={self.evm.url}",
+            "NODE_ZMQ_URLS": f"{BITCOIN}=tcp://{LOOPBACK}:{self._ports.bitcoin_zmq}",
             "RATE_SOURCES": "payments.rates.fixed.Fixed",
             "FIXED_RATES": FIXED_RATES,
             "WEBHOOKS_TO_PRIVATE_ADDRESSES": "1",
@@ -187,10 +189,10 @@ class Gateway:
 
     def _bitcoin_node(self) -> NodeProcess:
         # Each node keeps its blocks in its own way, so each has its own directory.
-        chains = self.directory / "chains"
-        if find_bitcoind() is not None:
-            return BitcoindProcess(chains / "bitcoind", port=self._ports.bitcoin)
-        return BitcoinNodeProcess(chains / "bitcoin-development-node", port=self._ports.bitcoin)
+        make = BitcoinNodeProcess if find_bitcoind() is None else BitcoindProcess
+        name = "bitcoin-development-node" if make is BitcoinNodeProcess else "bitcoind"
+        ports = self._ports
+        return make(self.directory / "chains" / name, port=ports.bitcoin, zmq_port=ports.bitcoin_zmq)
 
     def _networks(self) -> dict[str, dict[str, Any]]:
         """What the gateway has to know of each chain before it watches it."""

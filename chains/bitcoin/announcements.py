@@ -7,7 +7,7 @@ compared as a whole every few seconds, so one that is lost, forged or never sent
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import zmq
@@ -41,7 +41,9 @@ class Announcements:
         self._socket.set_hwm(_QUEUE_MAX)
         # A node that vanished without a word is noticed by the missing heartbeat, and connected to again.
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        )
         for topic in _TOPICS:
             self._socket.subscribe(topic)
         self._socket.connect(address)
@@ -49,14 +51,14 @@ class Announcements:
         self._numbers: dict[bytes, int] = {}
         self._has_gap = True
 
+    def register(self, poller: zmq.Poller) -> None:
+        """Let ``poller`` wake for announcements."""
+        poller.register(self._socket, zmq.POLLIN)
+
     def close(self) -> None:
         """End the subscription."""
         self._socket.disable_monitor()
         self._context.destroy(linger=0)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for an announcement, at most so long. Returns whether there is one."""
-        return bool(self._socket.poll(max(0, int(seconds * 1000))))
 
     def drain(self) -> Heard:
         """Everything announced since the last call."""
@@ -81,9 +83,9 @@ class Announcements:
         """The whole mempool was listed after everything drained so far: what was lost before does not matter now."""
         self._has_gap = False
 
-    def _count(self, topic: bytes, rest: Collection[bytes]) -> None:
+    def _count(self, topic: bytes, rest: Sequence[bytes]) -> None:
         """Each topic's messages carry consecutive numbers; one that is left out was lost."""
-        number = int.from_bytes(next(iter(rest), b""), "little")
+        number = int.from_bytes(b"".join(rest[:1]), "little")
         expected = self._numbers.get(topic)
         if expected is not None and number != expected:
             self._has_gap = True
@@ -98,3 +100,11 @@ class Announcements:
                 self._connected_at = None
             self._has_gap = True
             self._numbers.clear()
+
+
+def wait_for_any(sources: Sequence[Announcements], seconds: float) -> bool:
+    """Wait for an announcement on any of ``sources``, at most so long. Returns whether there is one."""
+    poller = zmq.Poller()
+    for source in sources:
+        source.register(poller)
+    return bool(poller.poll(max(0.0, seconds) * 1000))

@@ -92,6 +92,7 @@ class BitcoinReader:
         state = self._rpc.state(self._anchor.height, list_mempool=self._mempool.wants_list())
         self._check_identity(state)
         self._state = state
+        self._assessing = {}
         self._mempool.take(state)
         tip = Position(state.tip_height, bytes.fromhex(state.tip_hash))
         if state.header_height > state.tip_height + HEADERS_AHEAD_MAX:
@@ -154,15 +155,10 @@ class BitcoinReader:
         if not due:
             return {}
         raws = self._rpc.raw_transactions([txid.hex() for txid in due])
-        spendings = {
-            txid: read_spending(raw) for txid, raw in zip(due, raws, strict=True) if raw is not None
-        }
+        spendings = {txid: read_spending(raw) for txid, raw in zip(due, raws, strict=True) if raw is not None}
         found = self._assess(spendings)
-        return {
-            txid: names
-            for txid, names in found.items()
-            if txid not in self._assessed or self._assessed[txid].risks != names
-        }
+        # Told again with each block: a reorganisation takes back what was written.
+        return {txid: names for txid, names in found.items() if not self._was_told(txid, names)}
 
     def accept(self) -> None:
         self._mempool.accept()
@@ -231,12 +227,15 @@ class BitcoinReader:
         return found
 
     def _is_due(self, txid: bytes) -> bool:
-        known = self._assessed.get(txid)
         if txid in self._assessing:
             return False
-        return (
-            known is None or known.tip_hash != self._tip_hash or self._clock() - known.at >= REASSESS_SECONDS
-        )
+        known = self._assessed.get(txid)
+        is_stale = known is None or known.tip_hash != self._tip_hash
+        return is_stale or self._clock() - known.at >= REASSESS_SECONDS
+
+    def _was_told(self, txid: bytes, names: tuple[str, ...]) -> bool:
+        known = self._assessed.get(txid)
+        return known is not None and known.tip_hash == self._tip_hash and known.risks == names
 
     def _departures(self, absent: Sequence[bytes]) -> dict[bytes, Departure]:
         """Why each is not in the mempool any more: because of whom it holds instead, as far as it holds anybody."""

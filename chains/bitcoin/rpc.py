@@ -20,7 +20,9 @@ PROMPT_BLOCKS = 2
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """One consistent look: hashes in hex, big-endian. ``mempool_txids`` were listed before ``tip_hash`` was; None: not asked for."""
+    """One consistent look: hashes in hex, big-endian. ``mempool_txids`` (None: not asked for) were
+    listed before ``tip_hash`` was.
+    """
 
     chain: str
     anchor_hash: str | None

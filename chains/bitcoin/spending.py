@@ -98,7 +98,7 @@ def _double_spends(raw: bytes, present: Mapping[bytes, Collection[bytes]]) -> di
 
 
 def _read_inputs(raw: bytes, position: int) -> tuple[list[bytes], list[int], int]:
-    """Serialised outpoints and sequence numbers of the transaction whose version ends at ``position``; where its outputs start."""
+    """Serialised outpoints and sequence numbers of the transaction whose version ends at ``position``; where outputs start."""
     if raw[position] == 0:
         position += 2  # the marker of a transaction with witnesses
     count, position = _compact_size(raw, position)

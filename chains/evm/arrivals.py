@@ -9,7 +9,6 @@ word; that is said in the log once.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -34,7 +33,9 @@ class Arrivals:
         self._rpc = rpc
         self._has_history = True
 
-    def checked(self, blocks: Sequence[Json], hits: Sequence[list[FoundTransfer]]) -> list[list[FoundTransfer]]:
+    def checked(
+        self, blocks: Sequence[Json], hits: Sequence[list[FoundTransfer]]
+    ) -> list[list[FoundTransfer]]:
         """``hits`` of each of ``blocks`` with the amounts that arrived; without those of which nothing did.
 
         Raises:
@@ -78,7 +79,9 @@ class Arrivals:
         log_filter = {"address": "0x" + contract.hex(), "topics": [TRANSFER_TOPIC, word]}
         logs = self._rpc.logs_by_block(log_filter, [block["hash"]])
         # To oneself is no departure, and no arrival either.
-        return sum(int(log["data"], 16) for log in logs if len(log["topics"]) == 3 and log["topics"][2] != word)
+        return sum(
+            int(log["data"], 16) for log in logs if len(log["topics"]) == 3 and log["topics"][2] != word
+        )
 
     def _note_history(self, has_history: bool) -> None:
         if self._has_history and not has_history:
@@ -90,7 +93,7 @@ class Arrivals:
 
 
 def share(transfers: Sequence[FoundTransfer], account: _Account, arrived: int) -> list[FoundTransfer]:
-    """``transfers`` with those to ``account`` cut down to ``arrived`` together, each in proportion; nothing is lost to rounding."""
+    """``transfers`` with those to ``account`` cut to ``arrived`` together, each in proportion, nothing lost to rounding."""
     told = sum(each.amount_minor for each in transfers if _account(each) == account)
     result, told_before = [], 0
     for each in transfers:

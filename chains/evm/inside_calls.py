@@ -1,7 +1,7 @@
 """Coin that contracts sent, from the traces of blocks, where the node has them.
 
-Traces cost a node much more than blocks do. So they are asked for near the tip only, and a node that has none, or fails or is slow
-at them, is left alone with it for a while; what they do not tell, the balances of the deposit addresses do (``chains.coin_checks``).
+Traces cost a node much more than blocks do. So they are asked for near the tip only, and a node that has none, or fails at them,
+is left alone with it for a while; what they do not tell, the balances of the deposit addresses do (``chains.coin_checks``).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FORMS: tuple[_Form, ...] = (
 
 
 class InsideCalls:
-    """The traces of one node. ``missed``: some blocks were read without them since it was last set to False."""
+    """The traces of one node. ``missed``: blocks were read without them since ``forgive`` was last called."""
 
     def __init__(self, rpc: EvmRpc, *, wanted: bool) -> None:
         self.missed = not wanted
@@ -45,10 +45,9 @@ class InsideCalls:
         self._form: _Form | None = None
         self._ask_at = 0.0
 
-    @property
-    def available(self) -> bool:
-        """Whether the node gave traces when it was last asked."""
-        return self._form is not None
+    def forgive(self) -> None:
+        """The balances now tell what was missed so far."""
+        self.missed = not self._wanted
 
     def of(self, blocks: Sequence[Json]) -> list[list[FoundTransfer]]:
         """What each of ``blocks`` moved inside calls; nothing where the node does not tell.

@@ -1,8 +1,8 @@
 """Token transfer logs held against the block's own header, so that a node that leaves some out is found out.
 
 Providers do answer eth_getLogs from an index that lags behind the blocks they serve. The header's bloom filter cannot lag: it is
-part of what the block's hash stands for. Where it says that a contract of ours may have logged and none came, the block's logs are
-asked for by its hash; where it still says so, the receipts decide, which must explain the whole filter.
+part of what the block's hash stands for. Where it says that a contract of ours may have logged and none came, the block's logs
+are asked for by its hash; where it still says so, the receipts decide, which must explain the whole filter.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def complete(
     doubtful_still = _unexplained(doubtful, wide, contracts, None)
     from_receipts = [log for block in doubtful_still for log in _receipt_logs(rpc, block)]
     if any(_is_ours(log, contracts) for log in from_receipts):
-        logger.warning("the node's log index left out transfers that its receipts have", extra={"node": rpc.name})
+        logger.warning(
+            "the node's log index left out transfers that its receipts have", extra={"node": rpc.name}
+        )
     settled, asked = {block["hash"] for block in doubtful_still}, {block["hash"] for block in doubtful}
     return [
         *(log for log in logs if log["blockHash"] not in asked),

@@ -1,22 +1,31 @@
-"""Reading an EVM network from one node: full blocks for the coin, one log filter for all admitted tokens, a filter for
-pending transactions.
+"""Reading an EVM network from one node: full blocks for the coin, one log filter for all admitted tokens, traces for coin that
+contracts send, a filter for pending transactions.
 
 Blocks and logs of a range are asked for in one batch; a log whose block hash is not that of the block read beside it means
-that the chain moved meanwhile, and the range is cut there. A coin transfer counts only when its receipt says success.
+that the chain moved meanwhile, and the range is cut there. A coin transfer counts only when its receipt says success. Logs are
+held against the block's header (``log_check``), token amounts against balances (``arrivals``).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from chains.evm import log_check
+from chains.evm.answer_shape import fault_of_the_node
+from chains.evm.arrivals import Arrivals
+from chains.evm.coin_state import CoinState, coin_states
+from chains.evm.inside_calls import InsideCalls
+from chains.evm.node_identity import NodeIdentity
 from chains.evm.pending import PendingTransactions
+from chains.evm.range_reading import RangeReading
 from chains.evm.rpc import EvmRpc, Json, number
-from chains.evm.transfers import coin_transfer, keys, log_filter, pending_transfers, token_transfer
-from chains.nodes import NodeError, NodeUnreachable, NodeWrongChain
+from chains.evm.transfers import coin_transfer, keys, pending_transfers, token_transfer
+from chains.nodes import NodeError, NodeUnreachable
 from chains.observation import (
+    COIN_INDEX,
     BlockHeader,
     Departure,
     FindWatched,
@@ -27,81 +36,105 @@ from chains.observation import (
     Unmined,
 )
 
-BLOCKS_PER_BATCH_FIRST = 16
-BLOCKS_PER_BATCH_MAX = 128
-ANSWER_SECONDS_FAST = 1.0
-ANSWER_SECONDS_SLOW = 5.0
-# The anchor block is asked for again after this long: a node behind the same address may have been replaced.
-IDENTITY_SECONDS = 60.0
+logger = logging.getLogger(__name__)
 
 GONE_REVERTED = Departure("reverted: the call failed on the chain and moved nothing")
 GONE_DROPPED = Departure("replaced or dropped: the node does not know it any more")
 GONE_MOVED_NOTHING = Departure("mined without moving anything to this address")
 
+# All deposit addresses of the network while they are few, else None.
+FewRecipients = Callable[[], frozenset[bytes] | None]
+
+
+def nobody_knows() -> None:
+    """The ``FewRecipients`` of a reader that asks for every transfer of its tokens."""
+    return
+
 
 class EvmReader:
-    """Implements ``chains.observation.ChainReader`` for one EVM node."""
+    """Implements ``chains.observation.ChainReader`` for one EVM node.
 
-    def __init__(self, rpc: EvmRpc, *, chain_id: int, anchor: Position, contracts: Collection[bytes]) -> None:
+    ``finality_tag`` is the network's, ``final_depth`` the confirmations that stand in for it at a node that does not know it.
+    ``recipients`` is asked before and after a range is read.
+    """
+
+    def __init__(
+        self,
+        rpc: EvmRpc,
+        *,
+        chain_id: int,
+        anchor: Position,
+        contracts: Collection[bytes],
+        finality_tag: str = "",
+        final_depth: int = 0,
+        recipients: FewRecipients = nobody_knows,
+        wants_traces: bool = True,
+    ) -> None:
         self.name = rpc.name
         self.contracts = frozenset(contracts)
+        self.inside_calls = InsideCalls(rpc, wanted=wants_traces)
         self._rpc = rpc
-        self._chain_id = chain_id
-        self._anchor = anchor
+        self._identity = NodeIdentity(rpc.name, chain_id=chain_id, anchor=anchor)
+        self._finality_tag = finality_tag
+        self._final_depth = final_depth
+        self._knows_tag = True
+        self._recipients = recipients
         self._pending = PendingTransactions(rpc)
-        self._identified_at: float | None = None
-        self._range = BLOCKS_PER_BATCH_FIRST
+        self._ranges = RangeReading(rpc)
+        self._arrivals = Arrivals(rpc)
         self._tip_height = 0
 
+    @fault_of_the_node
     def glance(self) -> Glance:
-        calls: list[tuple[str, list[Any]]] = [
-            ("eth_chainId", []),
-            ("eth_getBlockByNumber", ["latest", False]),
-            ("eth_syncing", []),
-            *self._pending.calls(),
-        ]
-        check_anchor = (
-            self._identified_at is None or time.monotonic() - self._identified_at > IDENTITY_SECONDS
+        identity, tag, pending = self._identity.calls(), self._finality_calls(), self._pending.calls()
+        results = iter(
+            self._ask(
+                [("eth_getBlockByNumber", ["latest", False]), ("eth_syncing", []), *identity, *tag, *pending]
+            )
         )
-        if check_anchor:
-            calls.append(("eth_getBlockByNumber", [hex(self._anchor.height), False]))
-        results = self._ask(calls)
-        self._check_chain_id(results[0])
-        if check_anchor:
-            self._check_anchor(results.pop())
-        self._pending.take(results[3:])
-        tip = _position(self._known(results[1]), self.name)
+        latest, syncing = next(results), next(results)
+        self._identity.take([next(results) for _ in identity])
+        final = [next(results) for _ in tag]
+        self._pending.take(list(results))
+        tip = _position(_known(latest, self.name), self.name)
         self._tip_height = tip.height
-        syncing = results[2]
+        is_syncing = bool(syncing) and not isinstance(syncing, NodeError)
         return Glance(
-            tip, "the node is still synchronising" if syncing and not isinstance(syncing, NodeError) else ""
+            tip,
+            "the node is still synchronising" if is_syncing else "",
+            self._final_height(final[0], tip) if final else None,
         )
 
+    @fault_of_the_node
     def hashes_at(self, heights: Sequence[int]) -> list[bytes | None]:
         return [
             bytes.fromhex(block["hash"][2:]) if block else None
             for block in self._rpc.blocks(heights, full=False)
         ]
 
+    @fault_of_the_node
     def headers(self, heights: Sequence[int]) -> list[BlockHeader]:
         return [self._header(block) for block in self._rpc.blocks(heights, full=False) if block]
 
+    @fault_of_the_node
     def blocks(self, first: int, last: int, watched: FindWatched) -> list[FoundBlock]:
-        found, logs = self._blocks_and_logs(first, last)
-        linked = _until_gap(found, first, self.name)
+        linked, logs = self._linked_blocks_and_logs(first, last)
         by_block = self._transfers_by_block(linked, logs)
-        ours = watched({key for transfers in by_block for key in keys(transfers)})
-        hits = [[transfer for transfer in transfers if transfer.key in ours] for transfers in by_block]
+        inside = self.inside_calls.of(linked)
+        told = [[*transfers, *more] for transfers, more in zip(by_block, inside, strict=True)]
+        ours = watched({key for transfers in told for key in keys(transfers)})
+        hits = [[transfer for transfer in transfers if transfer.key in ours] for transfers in told]
         failed = self._failed_coin_transfers(
             [transfer for transfers in hits for transfer in transfers], linked
         )
+        moved = [[transfer for transfer in transfers if transfer.txid not in failed] for transfers in hits]
+        arrived = self._arrivals.checked(linked, moved)
         return [
-            FoundBlock(
-                self._header(block), [transfer for transfer in transfers if transfer.txid not in failed]
-            )
-            for block, transfers in zip(linked, hits, strict=True)
+            FoundBlock(self._header(block), transfers)
+            for block, transfers in zip(linked, arrived, strict=True)
         ]
 
+    @fault_of_the_node
     def unmined(self, scanned_height: int, watched: FindWatched) -> Unmined:
         transactions = self._pending.fetch()
         transfers = [
@@ -117,6 +150,7 @@ class EvmReader:
             [transfer for transfer in transfers if transfer.key in ours], self._pending.all_fetched
         )
 
+    @fault_of_the_node
     def absent(self, txids: Sequence[bytes], *, tip_changed: bool) -> dict[bytes, Departure]:
         if tip_changed:
             return {}
@@ -140,61 +174,55 @@ class EvmReader:
     def accept(self) -> None:
         self._pending.accept()
 
+    @fault_of_the_node
+    def coin_states(self, questions: Sequence[tuple[bytes, bytes]]) -> list[CoinState | None]:
+        """The coin at each (address, block hash); None where the node does not say, as it may of older blocks."""
+        return coin_states(self._rpc, questions)
+
     def _ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:
             return self._rpc.batch(calls)
         except NodeUnreachable:
             # Whoever answers next on this address may be another node.
-            self._identified_at = None
+            self._identity.forget()
             self._pending.forget_filter()
             raise
 
-    def _known(self, result: Any) -> Json:
-        if isinstance(result, NodeError):
-            raise result
-        if not isinstance(result, dict):
-            raise NodeUnreachable(f"{self.name}: not the answer of an EVM node")
-        return result
+    def _finality_calls(self) -> list[tuple[str, list[Any]]]:
+        return [("eth_getBlockByNumber", [self._finality_tag, False])] if self._finality_tag else []
 
-    def _check_chain_id(self, answer: Any) -> None:
-        if isinstance(answer, NodeError):
-            raise answer
-        chain_id = number(answer, self.name)
-        if chain_id != self._chain_id:
-            raise NodeWrongChain(f"{self.name} is a node of chain {chain_id}, not of {self._chain_id}")
+    def _final_height(self, answer: Any, tip: Position) -> int:
+        """The height of the tag's block; of a node that does not know the tag, the newest block deep enough."""
+        knows_tag = isinstance(answer, dict)
+        if self._knows_tag and not knows_tag:
+            logger.warning(
+                "the node does not know the tag %s: depth alone decides",
+                self._finality_tag,
+                extra={"node": self.name},
+            )
+        self._knows_tag = knows_tag
+        if knows_tag:
+            return min(tip.height, _position(answer, self.name).height)
+        return tip.height - self._final_depth + 1
 
-    def _check_anchor(self, answer: Any) -> None:
-        if answer is None:
-            return  # a node that has just begun to download: it is behind, which shows elsewhere
-        if _position(self._known(answer), self.name).hash != self._anchor.hash:
-            raise NodeWrongChain(f"{self.name} has another block at height {self._anchor.height}")
-        self._identified_at = time.monotonic()
+    def _linked_blocks_and_logs(self, first: int, last: int) -> tuple[list[Json], Sequence[Json]]:
+        """Blocks without a gap and all transfers in their logs that can be to us."""
+        recipients = self._recipients()
+        blocks, logs = self._read_range(first, last, recipients)
+        if recipients is not None and self._recipients() != recipients:
+            # An address was given out after the filter was made, and may have been paid in these very blocks.
+            blocks, logs = self._read_range(first, last, None)
+        return blocks, logs
 
-    def _blocks_and_logs(self, first: int, last: int) -> tuple[list[Json | None], list[Json]]:
-        """As many blocks at once as the node answers gladly: half as many after an error or a slow answer, then more."""
-        while True:
-            asked_at = time.monotonic()
-            try:
-                answer = self._rpc.blocks_and_logs(
-                    first, min(last, first + self._range - 1), log_filter(self.contracts)
-                )
-            except NodeUnreachable:
-                self._range = max(1, self._range // 2)
-                raise
-            except NodeError:
-                # Nodes say "too much at once" in many ways; what is no such thing is still there with one block.
-                if self._range == 1:
-                    raise
-                self._range //= 2
-                continue
-            self._adapt_range(time.monotonic() - asked_at)
-            return answer
-
-    def _adapt_range(self, answer_seconds: float) -> None:
-        if answer_seconds > ANSWER_SECONDS_SLOW:
-            self._range = max(1, self._range // 2)
-        elif answer_seconds < ANSWER_SECONDS_FAST:
-            self._range = min(BLOCKS_PER_BATCH_MAX, self._range * 2)
+    def _read_range(
+        self, first: int, last: int, recipients: frozenset[bytes] | None
+    ) -> tuple[list[Json], Sequence[Json]]:
+        log_filter = log_check.token_filter(self.contracts, recipients)
+        found, logs = self._ranges.read(first, last, log_filter)
+        blocks = _until_gap(found, first, self.name)
+        if log_filter is None:
+            return blocks, []
+        return blocks, log_check.complete(self._rpc, blocks, logs, self.contracts, recipients)
 
     def _transfers_by_block(self, blocks: list[Json], logs: Sequence[Json]) -> list[list[FoundTransfer]]:
         """The transfers of each block. Cuts ``blocks`` before the first whose logs are of another block at its height."""
@@ -219,7 +247,7 @@ class EvmReader:
         Raises:
             NodeUnreachable: a receipt is missing or of another block; the chain moved, and the step is repeated.
         """
-        txids = [hit.txid for hit in hits if hit.contract is None]
+        txids = [hit.txid for hit in hits if hit.index == COIN_INDEX]
         hashes = {block["hash"] for block in blocks}
         failed = set()
         for txid, receipt in zip(
@@ -239,6 +267,14 @@ class EvmReader:
             parent_hash=bytes.fromhex(block["parentHash"][2:]),
             time=datetime.fromtimestamp(number(block["timestamp"], self.name), UTC),
         )
+
+
+def _known(result: Any, name: str) -> Json:
+    if isinstance(result, NodeError):
+        raise result
+    if not isinstance(result, dict):
+        raise NodeUnreachable(f"{name}: not the answer of an EVM node")
+    return result
 
 
 def _succeeded(receipt: Json) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,9 +15,13 @@ from chains.evm import forwarder
 from chains.evm.addresses import checksum_address
 from chains.evm.forwarder import Forwarder
 from chains.evm.unsigned_call import UnsignedCall, flush_call
-from devnet.anvil import CHAIN_ID
+from chains.models import DepositAddress, OnChainAsset
+from devnet import evm_forwarder
+from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.build_contracts import compile_source
+from devnet.evm_token import TOKEN_ADDRESS
 from devnet.evm_wallet import EvmWallet, Rpc, uint_call
+from tests.chains.conftest import Watched
 
 SOURCES = Path(__file__).with_name("contracts")
 TOKEN_NOT_MOVED = "0x" + keccak(text="TokenNotMoved(address)").hex()
@@ -23,6 +29,11 @@ COIN_NOT_MOVED = "0x" + keccak(text="CoinNotMoved(uint256)").hex()
 NOT_FLUSHED = "0x" + keccak(text="ForwarderNotFlushed(uint256)").hex()
 #: Anybody: an account of the development chain that has nothing to do with treasury or deployer.
 STRANGER_ACCOUNT = 7
+
+#: Other code for a factory: reverts; needs 18 million gas; refuses call data of over 224 bytes (three addresses).
+FACTORY_REVERTS = "0x5f5ffd"
+FACTORY_NEEDS_MUCH_GAS = "0x620aae605b600190038060045700"
+FACTORY_REFUSES_THREE = "0x3660e010600857005b5f5ffd"
 
 GOOD, SILENT, FALSE, REVERTS, FEE, CALLS_BACK, NO_BALANCE, LONG_ANSWER, BURNS_GAS, STRICT_CALLS_BACK = range(
     10
@@ -101,12 +112,19 @@ class Chain:
         )
 
 
+def new_chain(anvil: AnvilProcess) -> Chain:
+    """The forwarder contracts of a new treasury, deployed on this chain."""
+    made = evm_forwarder.deploy(anvil.rpc, os.urandom(20))
+    return Chain(anvil.rpc, made, EvmWallet(anvil.rpc, account_index=STRANGER_ACCOUNT))
+
+
 def events(receipt: dict[str, Any], topic: str) -> list[dict[str, Any]]:
     """The logs of a receipt with this first topic."""
     return [log for log in receipt["logs"] if log["topics"][0] == topic]
 
 
 def assets() -> list[OnChainAsset]:
+    """The coin and the token of the network."""
     return list(OnChainAsset.objects.order_by("code"))
 
 
@@ -127,3 +145,8 @@ def send(anvil: AnvilProcess, file_text: str, *, gas: int | None = None) -> dict
     sent = stranger.send(to=call["to"], calldata=call["data"], value_wei=int(call["value"]), gas=gas)
     anvil.rpc("anvil_mine", "0x1")
     return stranger.wait(sent)
+
+
+def replace_factory(anvil: AnvilProcess, contracts: Forwarder, code: str) -> None:
+    """Put other code in the place of a factory; no other test has the same one."""
+    anvil.rpc("anvil_setCode", text(contracts.factory), code)

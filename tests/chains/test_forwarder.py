@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from eth_utils.address import is_checksum_address
 from hypothesis import given
@@ -13,6 +15,7 @@ from chains.evm import forwarder
 from chains.evm.forwarder_code import deployments
 from chains.key_guard import KeyRefused
 from chains.models import Network
+from devnet import build_contracts
 from tests.chains.forwarding import text
 
 FACTORY, IMPLEMENTATION, TREASURY = (bytes([n]) * 20 for n in (0xFA, 0x1B, 0x7E))
@@ -143,3 +146,26 @@ def test_the_contracts_of_a_treasury_have_addresses_before_they_are_deployed(tre
     assert treasury in contracts[0].data
     assert wallet.implementation in contracts[1].data
     assert forwarder.parse(str(wallet)) == wallet
+
+
+@pytest.mark.parametrize("contract", ["Forwarder", "ForwarderFactory"])
+def test_the_committed_code_is_what_todays_source_compiles_to(contract: str) -> None:
+    text_now = build_contracts.artifact(build_contracts.CONTRACTS / f"{contract}.vy")
+    assert (build_contracts.ARTIFACTS / f"{contract}.json").read_text() == text_now
+
+
+def test_the_check_refuses_stale_code_and_code_without_a_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh, stale, orphaned = (tmp_path / f"{name}.json" for name in ("Fresh", "Stale", "Orphaned"))
+    for path in (fresh, stale, orphaned):
+        path.write_text("old")
+    assert build_contracts.agree({fresh: "old"}, [fresh])
+    assert not build_contracts.agree({fresh: "old", stale: "new"}, [fresh, stale])
+    assert not build_contracts.agree({fresh: "old"}, [fresh, orphaned])
+    assert not build_contracts.agree({tmp_path / "Missing.json": "new"}, [])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "Stale.json",
+        "Orphaned.json",
+        "Missing.json",
+    ]

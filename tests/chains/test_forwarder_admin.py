@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
-from io import StringIO
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
-from eth_abi.abi import decode
 
-from chains import wallets
-from chains.evm import flush, forwarder_check, holdings
 from chains.evm.forwarder import Forwarder
-from chains.key_guard import KeyRefused
-from chains.models import DepositAddress, OnChainAsset, TransferState, Wallet
-from chains.nodes import NodeUnreachable, NodeWrongChain
-from devnet import evm_forwarder
+from chains.models import Wallet
 from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.evm_token import TOKEN_ADDRESS, token_balance
 from devnet.evm_wallet import EvmWallet
 from merchants.models import User
-from tests.chains.conftest import Watched, new_account_key
-from tests.chains.forwarding import STRANGER_ACCOUNT, text
+from tests.chains.conftest import Watched
+from tests.chains.forwarding import (
+    FACTORY_REFUSES_THREE,
+    FACTORY_REVERTS,
+    pay_both,
+    replace_factory,
+    send,
+    text,
+)
 
 Mine = Callable[..., None]
 
@@ -137,18 +134,19 @@ def test_what_is_too_much_for_one_call_is_held_back_for_the_next(
     officer: Client,
     forwarded: Watched,
     evm_resident: EvmWallet,
-    replace_factory: Callable[[str], None],
+    anvil: AnvilProcess,
+    contracts: Forwarder,
     mine: Mine,
 ) -> None:
     for purpose in ("a", "b", "c"):
         evm_resident.pay_coin(forwarded.address(purpose).address, 5)
     mine()
     forwarded.catch_up()
-    replace_factory(REFUSES_THREE)
+    replace_factory(anvil, contracts, FACTORY_REFUSES_THREE)
     answer = officer.get(reverse("admin:chains_wallet_emptying", args=[forwarded.wallet.pk]))
     assert (answer.context["count"], answer.context["left"]) == (1, 2)
     assert "Held back for the next call: 2" in answer.content.decode()
-    replace_factory(REVERTS)
+    replace_factory(anvil, contracts, FACTORY_REVERTS)
     answer = officer.get(reverse("admin:chains_wallet_emptying", args=[forwarded.wallet.pk]))
     assert "would fail" in answer.content.decode()
     assert forwarded.address("b").address in answer.content.decode()

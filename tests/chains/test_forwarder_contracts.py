@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,6 @@ from devnet.anvil import AnvilProcess
 from devnet.evm_wallet import EvmWallet, EvmWalletError, uint_call
 from devnet.process import JsonRpcError
 from tests.chains.forwarding import (
-    BURNS_GAS,
     CALLS_BACK,
     COIN_NOT_MOVED,
     FALSE,
@@ -33,6 +31,7 @@ from tests.chains.forwarding import (
     TOKEN_NOT_MOVED,
     Chain,
     events,
+    new_chain,
     text,
 )
 
@@ -42,8 +41,7 @@ ETHER = 10**18
 @pytest.fixture
 def chain(anvil: AnvilProcess) -> Chain:
     """The forwarders of a treasury that no other test has."""
-    made = evm_forwarder.deploy(anvil.rpc, os.urandom(20))
-    return Chain(anvil.rpc, made, EvmWallet(anvil.rpc, account_index=STRANGER_ACCOUNT))
+    return new_chain(anvil)
 
 
 def pay(chain: Chain, number: int, amount: int) -> None:
@@ -129,12 +127,6 @@ def test_the_usual_minimal_proxy_would_refuse_the_stipend(chain: Chain) -> None:
         chain.stranger.wait(
             chain.stranger.send(to=chain.make("payer"), calldata=call, value_wei=7, gas=100_000)
         )
-
-
-def test_receiving_coin_costs_fifteen_gas_once_deployed(chain: Chain) -> None:
-    chain.flush([0])
-    receipt = chain.stranger.wait(chain.stranger.pay_coin(chain.address(0), 1))
-    assert int(receipt["gasUsed"], 16) == 21_000 + 15
 
 
 def test_coin_that_comes_with_data_is_accepted(chain: Chain) -> None:
@@ -240,31 +232,6 @@ def test_a_treasury_that_refuses_coin_still_gets_its_tokens_and_the_coin_later(a
     assert chain.coin(treasury) == 11
 
 
-def test_the_nodes_estimate_is_enough_for_every_transfer(chain: Chain) -> None:
-    tokens = [chain.token(GOOD, {chain.address(n): 10 for n in range(3)}) for _ in range(16)]
-    call = chain.call([0, 1, 2], tokens)
-    request = {"from": chain.stranger.address, "to": call.to, "data": "0x" + call.data.hex()}
-    receipt = chain.flush([0, 1, 2], tokens, gas=int(chain.rpc("eth_estimateGas", request), 16))
-    assert [chain.tokens(token, chain.treasury) for token in tokens] == [30] * 16
-    assert events(receipt, TOKEN_NOT_MOVED) + events(receipt, NOT_FLUSHED) == []
-
-
-@pytest.mark.parametrize("gas", [40_000, 90_000, 150_000, 250_000, 400_000, 600_000])
-def test_too_little_gas_reverts_all_and_slanders_no_token(chain: Chain, gas: int) -> None:
-    tokens = [chain.token(GOOD, {chain.address(0): 10}) for _ in range(16)]
-    with pytest.raises(EvmWalletError, match="mined but failed"):
-        chain.flush([0], tokens, gas=gas)
-    assert [chain.tokens(token, chain.treasury) for token in tokens] == [0] * 16
-
-
-def test_a_token_that_burns_all_gas_does_not_burn_that_of_the_others(chain: Chain) -> None:
-    bad = chain.token(BURNS_GAS, {chain.address(0): 700})
-    good = chain.token(GOOD, {chain.address(0): 5, chain.address(1): 6})
-    receipt = chain.flush([0, 1], [bad, good], gas=1_000_000)
-    assert len(events(receipt, TOKEN_NOT_MOVED)) == 1
-    assert chain.tokens(good, chain.treasury) == 11
-
-
 def test_the_contracts_refuse_no_treasury_and_no_implementation(chain: Chain) -> None:
     for contract in ("Forwarder", "ForwarderFactory"):
         data = artifact(contract)["creation"] + "00" * 32
@@ -281,31 +248,3 @@ def test_one_call_takes_256_addresses_and_16_tokens_and_no_more(chain: Chain) ->
         chain.call([1], [text(bytes([n]) * 20) for n in range(1, 18)])
     chain.flush(list(range(256)), gas=16_000_000)
     assert chain.code(chain.address(255)) != b""
-
-
-@pytest.mark.parametrize(
-    ("manners", "coin", "first_max", "again_max"),
-    [([], True, 55_000, 12_700), ([GOOD], False, 55_200, 14_200), ([GOOD, SILENT], True, 69_500, 29_500)],
-    ids=["coin", "token", "coin and two tokens"],
-)
-def test_gas_per_invoice(
-    chain: Chain,
-    manners: list[int],
-    coin: bool,
-    first_max: int,
-    again_max: int,
-    record_property: Callable[..., None],
-) -> None:
-    numbers = list(range(20))
-    chain.rpc("anvil_setBalance", chain.treasury, "0x1")
-    tokens = [chain.token(manner, {chain.treasury: 1}) for manner in manners]
-    for time, gas_max in (("first", first_max), ("again", again_max)):
-        for number in numbers:
-            if coin:
-                chain.rpc("anvil_setBalance", chain.address(number), "0x5")
-            for token in tokens:
-                chain.mint(token, chain.address(number), 7)
-        gas = int(chain.flush(numbers, tokens)["gasUsed"], 16) // len(numbers)
-        record_property(f"gas per invoice, {time}", gas)
-        print(f"gas per invoice, {time}: {gas}")
-        assert gas <= gas_max

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 from eth_abi.abi import decode
 
@@ -20,15 +17,22 @@ from chains import wallets
 from chains.evm import flush, forwarder_check, holdings
 from chains.evm.forwarder import Forwarder
 from chains.key_guard import KeyRefused
-from chains.models import DepositAddress, OnChainAsset, TransferState, Wallet
+from chains.models import TransferState, Wallet
 from chains.nodes import NodeUnreachable, NodeWrongChain
 from devnet import evm_forwarder
 from devnet.anvil import CHAIN_ID, AnvilProcess
 from devnet.evm_token import TOKEN_ADDRESS, token_balance
 from devnet.evm_wallet import EvmWallet
-from merchants.models import User
 from tests.chains.conftest import Watched, new_account_key
-from tests.chains.forwarding import STRANGER_ACCOUNT, text
+from tests.chains.forwarding import (
+    FACTORY_NEEDS_MUCH_GAS,
+    FACTORY_REVERTS,
+    assets,
+    pay_both,
+    replace_factory,
+    send,
+    text,
+)
 
 Mine = Callable[..., None]
 
@@ -123,12 +127,12 @@ def test_no_call_is_prepared_for_what_it_could_not_empty(forwarded: Watched, evm
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(REVERTS, "would fail"), (NEEDS_MUCH_GAS, "more gas than one may use")]
+    ("code", "said"), [(FACTORY_REVERTS, "would fail"), (FACTORY_NEEDS_MUCH_GAS, "more gas than one may use")]
 )
 def test_a_call_that_would_fail_or_need_too_much_gas_is_not_prepared(
-    forwarded: Watched, replace_factory: Callable[[str], None], code: str, said: str
+    forwarded: Watched, anvil: AnvilProcess, contracts: Forwarder, code: str, said: str
 ) -> None:
-    replace_factory(code)
+    replace_factory(anvil, contracts, code)
     with pytest.raises(flush.FlushRefused, match=said):
         flush.prepare_flush(forwarded.wallet, [forwarded.address()], [])
 
