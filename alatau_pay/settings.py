@@ -201,6 +201,9 @@ CELERY_TIMEZONE = TIME_ZONE
 NODE_URLS = parse_node_urls(env("NODE_URLS", default=""))
 # slug=tcp://host:port pairs, where Bitcoin nodes announce "rawtx" and "sequence", in the order of the network's NODE_URLS.
 NODE_ZMQ_URLS = parse_node_zmq_urls(env("NODE_ZMQ_URLS", default=""))
+# With them, a mempool of more transactions than this is listed that often only, instead of in each step.
+MEMPOOL_SMALL_COUNT = env.int("MEMPOOL_SMALL_COUNT", default=1000)
+MEMPOOL_LISTED_EVERY_SECONDS = env.float("MEMPOOL_LISTED_EVERY_SECONDS", default=10.0)
 NODE_TIMEOUT_SECONDS = 10
 # A node is stuck when its newest block stays the same for ten blocks' usual time, and never before so many seconds.
 NODE_STUCK_AFTER_SECONDS = env.float("NODE_STUCK_AFTER_SECONDS", default=900.0)

@@ -9,9 +9,7 @@ from bench.turns import wall_seconds
 from chains.derivation import Derived, derive_bitcoin, derive_evm, normalise_bitcoin, normalise_evm
 
 # The account key that BIP-84 publishes.
-KEY = (
-    "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
-)
+KEY = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
 COUNT = 1000
 ROUNDS = 5
 

@@ -120,6 +120,7 @@ class Answers:
     def __init__(self) -> None:
         numbers = range(TRANSFERS_PER_BLOCK)
         heights = range(BLOCKS + 1)
+        self._heights = {_hex(f"block {height}"): height for height in heights}
         self._logs = [b",".join(orjson.dumps(_log(height, n)) for n in numbers) for height in heights]
         transactions = [[_transaction(height, n) for n in numbers] for height in heights]
         self._full = [orjson.dumps(_block(height, transactions[height])) for height in heights]
@@ -147,6 +148,9 @@ class Answers:
             return b"[" + b",".join(self._logs[first : last + 1]) + b"]"
         if method == "eth_getBlockByNumber":
             return (self._full if params[1] else self._short)[int(params[0], 16)]
+        if method == "eth_call":
+            # A balance of the token, by the block's hash: it grows by more than any transfer here is worth.
+            return orjson.dumps(f"0x{self._heights[params[1]['blockHash']] * 10**9:064x}")
         return orjson.dumps(hex(CHAIN_ID))
 
 
@@ -171,7 +175,7 @@ def main() -> None:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+        def do_POST(self) -> None:
             content = answers.answer(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

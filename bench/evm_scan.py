@@ -11,7 +11,7 @@ from bench import evm_answers, installation
 from bench.evm_answers import BLOCKS, BLOCKS_PER_HIT, CHAIN_ID, CONTRACT
 from bench.figures import Figure, against, noted, within
 from bench.turns import cpu_seconds
-from chains.evm.reader import BLOCKS_PER_BATCH_MAX, EvmReader
+from chains.evm.block_range import MOST
 from chains.evm.rpc import EvmRpc
 from chains.evm.transfers import TRANSFER_TOPIC
 from chains.nodes import JsonRpcNode
@@ -89,6 +89,8 @@ def _parse(answers: list[bytes]) -> None:
 
 
 def _scan(node: JsonRpcNode, *, reads_coin: bool) -> None:
+    from chains.evm.reader import EvmReader
+
     reader = EvmReader(
         EvmRpc(node),
         chain_id=CHAIN_ID,
@@ -113,11 +115,11 @@ def _web3(url: str) -> Any:
 def _scan_with_web3(web3: Any) -> None:
     contract = web3.to_checksum_address(CONTRACT)
     hits = 0
-    for first in range(1, BLOCKS + 1, BLOCKS_PER_BATCH_MAX):
+    for first in range(1, BLOCKS + 1, MOST):
         logs = web3.eth.get_logs(
             {
                 "fromBlock": first,
-                "toBlock": min(BLOCKS, first + BLOCKS_PER_BATCH_MAX - 1),
+                "toBlock": min(BLOCKS, first + MOST - 1),
                 "address": [contract],
                 "topics": [TRANSFER_TOPIC],
             }
@@ -146,6 +148,4 @@ def _make_network() -> None:
     wallets.import_wallet(
         network=network, label="measured", owner="", public_key=installation.EVM_KEY, now=timezone.now()
     )
-    installation.fill_addresses(
-        SLUG, ADDRESSES, "substring(sha256(convert_to('ours ' || n, 'UTF8')) FOR 20)"
-    )
+    installation.fill_addresses(SLUG, ADDRESSES, "substring(sha256(convert_to('ours ' || n, 'UTF8')) FOR 20)")

@@ -17,12 +17,8 @@ from pathlib import Path
 from alatau_pay.embedded import EmbeddedPostgres, EmbeddedRedis
 
 # The account keys of the phrase that every wallet's documentation uses ("abandon … about").
-BITCOIN_KEY = (
-    "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M"
-)
-EVM_KEY = (
-    "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
-)
+BITCOIN_KEY = "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQgewGiYZqrA9DsP4zbQ1M"
+EVM_KEY = "xpub6BosfCnifzxcFwrSzQiqu2DBVTshkCXacvNsWGYJVVhhawA7d4R5WSWGFNbi8Aw6ZRc1brxMyWMzG3DSSSSoekkudhUd9yLb6qx39T9nMdj"
 
 
 @cache
@@ -66,7 +62,7 @@ def fill_addresses(slug: str, count: int, key_sql: str) -> None:
         cursor.execute(
             "INSERT INTO chains_depositaddress"
             " (network_id, wallet_id, derivation_index, key, address, purpose, created_at)"
-            f" SELECT %s, %s, n, {key_sql}, 'address ' || n, 'purpose ' || n, now()"  # noqa: S608
+            f" SELECT %s, %s, n, {key_sql}, 'address ' || n, 'purpose ' || n, now()"
             " FROM generate_series("
             "   (SELECT count(*) FROM chains_depositaddress WHERE wallet_id = %s), %s - 1) AS n",
             [slug, wallet.pk, wallet.pk, count],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,9 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from alatau_pay.money import Money
 from chains import wallets
 from chains.evm.addresses import checksum_address
-from chains.forms import OnChainAssetForm
 from chains.health_admin import HealthPages
 from chains.models import Block, DepositAddress, Network, OnChainAsset, Transfer, Wallet
+from chains.network_admin import AssetAdding, NetworkAdding
+from chains.network_forms import OnChainAssetForm
 from chains.wallet_import_admin import ImportPages
 
 
@@ -39,12 +39,14 @@ def _hex(value: bytes | memoryview | None, *, prefix: str = "") -> str:
 
 
 @admin.register(Network)
-class NetworkAdmin(HealthPages):
+class NetworkAdmin(NetworkAdding, HealthPages):
     list_display = ("name", "slug", "kind", "condition", "cursor_height", "observed_at", "enabled")
     list_filter = ("kind", "enabled")
     search_fields = ("slug", "name")
     _identity = ("slug", "kind", "bitcoin_chain", "chain_id", "anchor_height", "anchor_hash_hex")
-    _watched = ("condition", "cursor_height", "cursor_hash_hex", "observed_at", "halted_at", "halted_reason")
+    _watched = (
+        "condition", "cursor_height", "cursor_hash_hex", "final_height", "observed_at", "halted_at", "halted_reason",
+    )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Which chain a network is never changes: a cursor of one chain means nothing on another."""
@@ -67,7 +69,7 @@ class NetworkAdmin(HealthPages):
 
 
 @admin.register(OnChainAsset)
-class OnChainAssetAdmin(admin.ModelAdmin):
+class OnChainAssetAdmin(AssetAdding):
     form = OnChainAssetForm
     list_display = ("code", "symbol", "name", "network", "contract_hex", "decimals", "quote_decimals")
     list_filter = ("network",)
@@ -75,8 +77,8 @@ class OnChainAssetAdmin(admin.ModelAdmin):
     _fixed = ("code", "network", "contract_hex", "decimals")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        contract = "contract_hex" if obj else "contract_address"
-        return ("code", "symbol", "name", "network", contract, "decimals", "quote_decimals")
+        contract = ("contract_hex",) if obj else ("contract_address", "contract_symbol")
+        return ("code", "symbol", "name", "network", *contract, "decimals", "quote_decimals")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """What amounts are counted in never changes under them."""

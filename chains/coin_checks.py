@@ -38,12 +38,15 @@ from chains.transfer_rows import TransferRows
 
 logger = logging.getLogger(__name__)
 
-# Addresses older than the window that are checked each time, so that each has its turn.
+# The newest addresses are checked each time, so many at most; of the others the next few, so that each has its turn.
+YOUNG_AT_ONCE = 1000
 OLDER_AT_ONCE = 100
 # A node that traces every block leaves little for the balances to find.
 TRACED_PAUSE_FACTOR = 60
 # Checked at the latest after so many blocks, whatever the clock says: where an address begins must be among the kept blocks.
 BLOCKS_MAX = 128
+# A block may state an earlier time than that of payments in it; so much earlier it certainly knew nothing of an address.
+SURELY_BEFORE = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -93,6 +96,11 @@ def after_step(network_slug: str, reader: ChainReader, *, blocks: int, now: date
     return recorded
 
 
+def forget(network_slug: str) -> None:
+    """The next step checks at once."""
+    _turns.pop(network_slug, None)
+
+
 def _is_due(turn: Turn, *, traced: bool, now: datetime) -> bool:
     """``traced``: every block since the last time was read with its traces."""
     pause = settings.COIN_CHECK_SECONDS * (TRACED_PAUSE_FACTOR if traced else 1)
@@ -133,10 +141,12 @@ def _checked_block(network: Network) -> Block | None:
 
 def _addresses(network: Network, turn: Turn, now: datetime) -> list[DepositAddress]:
     young_since = now - timedelta(days=settings.COIN_CHECK_DAYS)
-    all_of_it = DepositAddress.objects.filter(network=network).select_related("coin_balance").order_by("pk")
-    older = list(all_of_it.filter(created_at__lt=young_since, pk__gt=turn.last_older_pk)[:OLDER_AT_ONCE])
+    given_out = DepositAddress.objects.filter(network=network).select_related("coin_balance").order_by("pk")
+    young = list(given_out.filter(created_at__gte=young_since).reverse()[:YOUNG_AT_ONCE])
+    others = given_out.filter(pk__gt=turn.last_older_pk).exclude(pk__in=[address.pk for address in young])
+    older = list(others[:OLDER_AT_ONCE])
     turn.last_older_pk = older[-1].pk if len(older) == OLDER_AT_ONCE else 0
-    return [*all_of_it.filter(created_at__gte=young_since), *older]
+    return [*young, *older]
 
 
 def _accounts(network: Network, block: Block, addresses: Iterable[DepositAddress]) -> list[_Account]:
@@ -144,10 +154,15 @@ def _accounts(network: Network, block: Block, addresses: Iterable[DepositAddress
     accounts = []
     for address in addresses:
         row: CoinBalance | None = getattr(address, "coin_balance", None)
-        since = None if row else next((each for each in kept if each.time <= address.created_at), kept[-1])
+        since = None if row else _block_before(address.created_at - SURELY_BEFORE, kept)
         if row is None or row.height < block.height:
             accounts.append(_Account(address, row, since))
     return accounts
+
+
+def _block_before(instant: datetime, kept: Sequence[Block]) -> Block:
+    """The newest of ``kept`` (newest first) from before ``instant``; of younger ones the oldest."""
+    return next((block for block in kept if block.time <= instant), kept[-1])
 
 
 def _write(

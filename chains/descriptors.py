@@ -92,8 +92,7 @@ def ends_with_star(text: str) -> bool:
 
 def read_descriptor(text: str) -> Descriptor:
     body = _without_checksum(text)
-    body = re.sub(r"(?<=[0-9])['H](?=[/\]])", "h", body)
-    body = re.sub(r"\[[0-9A-Fa-f]{8}", lambda match: match.group().lower(), body)
+    body = _one_way_of_writing(body)
     if "*h" in body or "*'" in body:
         raise KeyRefused(
             "This descriptor ends with a hardened step, which only the private key can derive. Use /*."
@@ -157,8 +156,13 @@ def _receive_step(step: str) -> int:
 
 
 def read_bare_key(text: str) -> ExtendedKey:
-    text = re.sub(r"(?<=[0-9])['H](?=[/\]])", "h", text)
-    return _split_key(re.sub(r"\[[0-9A-Fa-f]{8}", lambda match: match.group().lower(), text))
+    return _split_key(_one_way_of_writing(text))
+
+
+def _one_way_of_writing(text: str) -> str:
+    """Hardened steps with h, fingerprints in lower case. A key that itself ends with a digit and H stays as it is."""
+    text = re.sub(r"(/[0-9]+)['H](?=[/\]])", r"\1h", text)
+    return re.sub(r"\[[0-9A-Fa-f]{8}", lambda match: match.group().lower(), text)
 
 
 def read_bare_bitcoin_key(text: str) -> Descriptor:

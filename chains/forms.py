@@ -1,4 +1,4 @@
-"""The forms of the chains' admin: a wallet by its public key, a token by its contract."""
+"""The form of the chains' admin that imports a wallet by its public key."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from chains import wallets
 from chains.key_guard import KeyRefused
-from chains.models import Network, NetworkKind, OnChainAsset, Wallet
-from chains.nodes import NodeUnreachable
+from chains.models import Wallet
 
 
 class WalletForm(forms.ModelForm):
@@ -69,43 +67,3 @@ class WalletForm(forms.ModelForm):
     def _forget_key(self) -> None:
         """What may be a private key is not sent back to the browser with the form."""
         self.data = {**self.data, self.add_prefix("public_key"): ""}
-
-
-class OnChainAssetForm(forms.ModelForm):
-    """A coin, or a token by its contract's address. What the contract says of itself is not typed but read."""
-
-    contract_address = forms.CharField(
-        label=_("contract"), required=False, help_text=_("0x… of a token; empty for the network's coin.")
-    )
-
-    class Meta:
-        model = OnChainAsset
-        fields: ClassVar = ["code", "symbol", "name", "network", "decimals", "quote_decimals"]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        network, address = cleaned.get("network"), cleaned.get("contract_address")
-        if network is not None and address:
-            self._check_token(network, address, cleaned)
-        return cleaned
-
-    def _check_token(self, network: Network, address: str, cleaned: dict[str, Any]) -> None:
-        from chains.evm.token_contract import TokenRefused, parse_address, read_token
-
-        nodes = settings.NODE_URLS.get(network.slug, [])
-        if network.kind != NetworkKind.EVM or network.chain_id is None or not nodes:
-            raise ValidationError(
-                {"contract_address": _("This network has no contracts, or no node is set for it.")}
-            )
-        try:
-            contract = parse_address(address)
-            token = read_token(
-                nodes[0], contract, chain_id=network.chain_id, timeout_seconds=settings.NODE_TIMEOUT_SECONDS
-            )
-        except (TokenRefused, NodeUnreachable) as error:
-            raise ValidationError({"contract_address": str(error)}) from error
-        if cleaned.get("decimals") != token.decimals:
-            raise ValidationError(
-                {"decimals": _("The contract says %(decimals)s.") % {"decimals": token.decimals}}
-            )
-        self.instance.contract = contract

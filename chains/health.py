@@ -133,7 +133,8 @@ def _contradiction(network: Network, answers: Sequence[Answer]) -> str:
 def _write(network: Network, answers: Sequence[Answer], now: datetime) -> None:
     with transaction.atomic():
         rows = {row.name: row for row in NodeHealth.objects.select_for_update().filter(network=network)}
-        before = judge([facts(row) for row in rows.values()], limits(network))
+        asked_before = [row for row in rows.values() if row.fault or row.answered_at]
+        before = judge([facts(row) for row in asked_before], limits(network))
         for place, answer in enumerate(answers):
             row = rows.setdefault(answer.name, NodeHealth(network=network, name=answer.name))
             _take(row, answer, now)

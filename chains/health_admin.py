@@ -131,7 +131,7 @@ def _node(node: NodeReport) -> dict[str, Any]:
         "height": node.height,
         "head": _span(node.head_age),
         "asked": _ago(node.asked_age),
-        "fault": node.fault,
+        "fault": node.fault.removeprefix(f"{node.name}: "),
     }
 
 

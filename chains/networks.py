@@ -46,20 +46,37 @@ def read_anchor(slug: str, preset: NetworkPreset) -> Anchor:
     found = ""
     for url, name in zip(urls, node_names(urls), strict=True):
         with closing(JsonRpcNode(url, timeout_seconds=settings.NODE_TIMEOUT_SECONDS, name=name)) as node:
-            hash_hex = _genesis_hash_hex(node, preset)
+            hash_hex = _anchor_hash_hex(node, preset)
         expected = preset.anchor_hash_hex or found or hash_hex
         if hash_hex != expected:
-            raise NetworkRefused(f"{name} follows another chain: its block 0 is {hash_hex}, not {expected}.")
+            raise NetworkRefused(
+                f"{name} follows another chain: its block {preset.anchor_height} is {hash_hex}, not {expected}."
+            )
         found = hash_hex
-    return Anchor(0, found)
+    return Anchor(preset.anchor_height, found)
+
+
+def fault(preset: NetworkPreset, *, slug: str) -> str:
+    """Why the network cannot be added, as far as the database tells; empty when nothing speaks against it."""
+    if Network.objects.filter(pk=slug).exists():
+        return f"There is a network {slug} already."
+    if OnChainAsset.objects.filter(pk=preset.coin_code).exists():
+        return f"There is an asset {preset.coin_code} already."
+    return ""
 
 
 def add_network(
-    preset: NetworkPreset, *, slug: str = "", name: str = "", anchor: Anchor | None = None
+    preset: NetworkPreset,
+    *,
+    slug: str = "",
+    name: str = "",
+    coin_code: str = "",
+    anchor: Anchor | None = None,
 ) -> Network:
     """Add the network of ``preset`` with its coin, in one database transaction. The coin is admitted by nobody yet.
 
-    ``anchor`` is as ``read_anchor`` found it; without it the preset's own is taken, where it has one.
+    ``slug``, ``name`` and ``coin_code`` are the preset's where they are empty. ``anchor`` is as
+    ``read_anchor`` found it; without it the preset's own is taken, where it has one.
 
     Raises:
         NetworkRefused: it is there already, its coin's code is taken, or nobody said what its anchor is.
@@ -69,10 +86,11 @@ def add_network(
     if len(hash_hex) != HASH_HEX_LENGTH:
         raise NetworkRefused("This network's first block must be read from its node.")
     if preset.anchor_hash_hex and hash_hex != preset.anchor_hash_hex:
-        raise NetworkRefused(f"{hash_hex} is not the first block of {preset.name}.")
-    network = _network_row(preset, slug, name, Anchor(anchor.height if anchor else 0, hash_hex))
+        raise NetworkRefused(f"{hash_hex} is not block {preset.anchor_height} of {preset.name}.")
+    height = anchor.height if anchor else preset.anchor_height
+    network = _network_row(preset, slug, name, Anchor(height, hash_hex))
     coin = OnChainAsset(
-        code=preset.coin_code,
+        code=coin_code or preset.coin_code,
         symbol=preset.coin_symbol,
         name=preset.coin_name,
         network=network,
@@ -169,17 +187,18 @@ def _token(url: str, contract: bytes, chain_id: int) -> Token:
     return read_token(url, contract, chain_id=chain_id, timeout_seconds=settings.NODE_TIMEOUT_SECONDS)
 
 
-def _genesis_hash_hex(node: JsonRpcNode, preset: NetworkPreset) -> str:
+def _anchor_hash_hex(node: JsonRpcNode, preset: NetworkPreset) -> str:
     if preset.chain_id is None:
-        (answer,) = _answers(node, [("getblockhash", [0])])
+        (answer,) = _answers(node, [("getblockhash", [preset.anchor_height])])
     else:
-        chain_id, block = _answers(node, [("eth_chainId", []), ("eth_getBlockByNumber", ["0x0", False])])
+        height = hex(preset.anchor_height)
+        chain_id, block = _answers(node, [("eth_chainId", []), ("eth_getBlockByNumber", [height, False])])
         if chain_id != hex(preset.chain_id):
             raise NetworkRefused(f"{node.name} is not a node of chain {preset.chain_id}: it says {chain_id}.")
         answer = block.get("hash") if isinstance(block, dict) else None
     hash_hex = str(answer).removeprefix("0x").lower()
     if len(hash_hex) != HASH_HEX_LENGTH:
-        raise NodeUnreachable(f"{node.name}: does not say what its first block is")
+        raise NodeUnreachable(f"{node.name}: does not say what its block {preset.anchor_height} is")
     return hash_hex
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from chains import watched
 from chains.bitcoin import announcements
 from chains.bitcoin.announcements import Announcements
+from chains.bitcoin.mempool import Listing, MempoolView
 from chains.bitcoin.reader import BitcoinReader
 from chains.bitcoin.rpc import BitcoinRpc
 from chains.evm.reader import EvmReader
@@ -113,7 +114,7 @@ def choice_for(network: Network) -> NodeChoice:
     urls: Sequence[str] = settings.NODE_URLS.get(network.slug, [])
     if not urls:
         raise NodeUnreachable("no node is set for this network (NODE_URLS)")
-    contracts = _contracts(network) if network.kind == NetworkKind.EVM else frozenset()
+    contracts, reads_coin = _admitted(network)
     # The first announces what the first node hears, and so on.
     zmq_urls: Sequence[str] = settings.NODE_ZMQ_URLS.get(network.slug, [])
     fingerprint = (
@@ -125,6 +126,7 @@ def choice_for(network: Network) -> NodeChoice:
         network.anchor_height,
         network.anchor_hash_hex,
         contracts,
+        reads_coin,
         network.finality_tag,
         network.confirmations_low_speed,
         settings.EVM_TRACES,
@@ -138,7 +140,7 @@ def choice_for(network: Network) -> NodeChoice:
             for url, name in zip(urls, node_names(urls), strict=True)
         ]
         candidates = [
-            _candidate(network, node, contracts, zmq_url)
+            _candidate(network, node, contracts, zmq_url, reads_coin=reads_coin)
             for node, zmq_url in zip_longest(nodes, zmq_urls[: len(nodes)])
         ]
         choice = NodeChoice(fingerprint, candidates)
@@ -162,23 +164,25 @@ def forget(network_slug: str) -> None:
         choice.close()
 
 
-def _contracts(network: Network) -> frozenset[bytes]:
-    rows = OnChainAsset.objects.filter(network=network, contract__isnull=False)
-    return frozenset(bytes(contract) for contract in rows.values_list("contract", flat=True) if contract)
+def _admitted(network: Network) -> tuple[frozenset[bytes], bool]:
+    """The token contracts that have an asset on the network, and whether its coin has one."""
+    contracts = list(OnChainAsset.objects.filter(network=network).values_list("contract", flat=True))
+    return frozenset(bytes(contract) for contract in contracts if contract), None in contracts
 
 
 def _candidate(
-    network: Network, node: JsonRpcNode, contracts: frozenset[bytes], zmq_url: str | None
+    network: Network, node: JsonRpcNode, contracts: frozenset[bytes], zmq_url: str | None, *, reads_coin: bool
 ) -> _Candidate:
     anchor = Position(network.anchor_height, bytes.fromhex(network.anchor_hash_hex.removeprefix("0x")))
     if network.kind == NetworkKind.BITCOIN:
-        heard = Announcements(zmq_url) if zmq_url else None
+        rpc, heard = BitcoinRpc(node), Announcements(zmq_url) if zmq_url else None
+        listing = Listing(settings.MEMPOOL_SMALL_COUNT, settings.MEMPOOL_LISTED_EVERY_SECONDS)
         reader = BitcoinReader(
-            BitcoinRpc(node),
+            rpc,
             chain=network.bitcoin_chain,
             anchor=anchor,
             spent_by_ours=KeptInputs(network.slug),
-            announcements=heard,
+            mempool=MempoolView(rpc, heard, listing),
         )
         return _Candidate(reader, node, heard)
     assert network.chain_id is not None  # the database refuses an EVM network without one
@@ -191,5 +195,6 @@ def _candidate(
         final_depth=network.confirmations_low_speed,
         recipients=lambda: watched.few(network.slug, at_most=FEW_RECIPIENTS),
         wants_traces=settings.EVM_TRACES,
+        reads_coin=reads_coin,
     )
     return _Candidate(evm_reader, node)

@@ -34,7 +34,8 @@ def read(
         ReorgTooDeep: its chain parted from ours before the oldest block that we kept.
     """
     glance = reader.glance()
-    reading = Reading(tip=glance.tip, behind_reason=glance.behind_reason, final_height=glance.final_height)
+    behind_reason = glance.behind_reason or doubt(glance.tip)
+    reading = Reading(tip=glance.tip, behind_reason=behind_reason, final_height=glance.final_height)
     if glance.tip.hash != cursor.hash:
         _read_blocks(reader, cursor, reading, load_kept, watched)
     scanned = _end_of(reading, cursor)

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from alatau_pay.wake import wake
 from chains import transfer_inputs
 from chains.models import Block, CoinBalance, Network, Transfer, TransferState
-from chains.observation import BlockHeader, FoundTransfer, Position, Reading
+from chains.observation import BlockHeader, FoundBlock, FoundTransfer, Position, Reading
 from chains.transfer_rows import TransferRows
 
 # How many blocks back a reorganisation can be followed.
@@ -62,7 +62,8 @@ def write(network: Network, cursor: Position, reading: Reading, *, now: datetime
 
     Returns the number of transfers that changed, None when the cursor was not at ``cursor`` any more (nothing written).
     """
-    if not reading.has_news and not _finalises(network, reading):
+    finalises = _finalises(network, reading)
+    if not reading.has_news and not finalises:
         return _write_observation(network, cursor, reading, now)
     with transaction.atomic():
         if not _move_cursor(network, cursor, reading, now):
@@ -72,8 +73,50 @@ def write(network: Network, cursor: Position, reading: Reading, *, now: datetime
         changed += _write_transfers(network, reading, now)
         if changed:
             wake("payments.tasks.match")
-        wake("payments.tasks.confirm", network.slug)
+        if reading.blocks or reading.fork or finalises:
+            # What changed without a block is decided by whoever matches it.
+            wake("payments.tasks.confirm", network.slug)
     return changed
+
+
+def write_past(network: Network, blocks: Sequence[FoundBlock], *, now: datetime) -> int | None:
+    """Write what ``blocks``, all at or below the cursor, pay us; the cursor stays. Inside the caller's database transaction.
+
+    Returns the number of transfers that changed, None when a block is not one of the chain we follow (nothing written).
+    """
+    # Whoever moves the cursor waits: no block of these can leave our chain meanwhile.
+    locked = Network.objects.select_for_update(no_key=True).get(pk=network.pk)
+    if not _are_ours(locked, [block.header for block in blocks]):
+        return None
+    paying = [block for block in blocks if block.transfers]
+    if not paying or locked.cursor_height is None:
+        return 0
+    rows = TransferRows(network, Reading(tip=_position(locked), blocks=paying), now)
+    for block in paying:
+        for transfers in _by_txid(block.transfers).values():
+            rows.write_mined(transfers, block.header)
+        if block.header.height > locked.cursor_height - WINDOW:
+            rows.write_inputs(block.transfers)
+    if rows.changed:
+        wake("payments.tasks.match")
+        wake("payments.tasks.confirm", network.slug)
+    return rows.changed
+
+
+def _are_ours(network: Network, headers: Sequence[BlockHeader]) -> bool:
+    """Whether none is above the cursor, and those that can still be compared with a kept block are that block."""
+    heights = [header.height for header in headers]
+    rows = Block.objects.filter(network=network, height__in=heights).values_list("height", "hash")
+    kept = {height: bytes(block_hash) for height, block_hash in rows}
+    return network.cursor_height is not None and all(
+        header.height <= network.cursor_height and kept.get(header.height, header.hash) == header.hash
+        for header in headers
+    )
+
+
+def _position(network: Network) -> Position:
+    assert network.cursor_height is not None and network.cursor_hash is not None
+    return Position(network.cursor_height, bytes(network.cursor_hash))
 
 
 def _write_observation(network: Network, cursor: Position, reading: Reading, now: datetime) -> int | None:

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from alatau_pay.celery import app
+from alatau_pay.wake import wake
 from chains import alerts, health, watch_lock, watcher
 from chains.models import Network
 
@@ -34,7 +35,7 @@ def watch(slug: str) -> int:
     """Follow one network for a while; at once over when somebody else does. Returns the number of steps."""
     until = timezone.now() + timedelta(seconds=settings.WATCH_RUN_SECONDS)
     try:
-        return watcher.follow(
+        steps = watcher.follow(
             slug,
             until=until,
             clock=lambda: until if _stopping.is_set() else timezone.now(),
@@ -44,6 +45,10 @@ def watch(slug: str) -> int:
         # The database went away: nothing half-done is left, and beat starts the next watcher.
         connection.close()
         raise
+    if steps and not _stopping.is_set() and timezone.now() >= until:
+        # The next one at once: until beat finds that nobody watches, payments would wait for seconds.
+        wake("chains.tasks.watch", slug)
+    return steps
 
 
 @app.task(name="chains.tasks.watch_all")

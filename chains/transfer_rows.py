@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from chains import transfer_inputs
 from chains.identity import KnownTransfer, assign
-from chains.models import DepositAddress, Network, OnChainAsset, Transfer, TransferState
-from chains.observation import BlockHeader, Departure, FoundTransfer, Reading
+from chains.models import DepositAddress, Network, NetworkKind, OnChainAsset, Transfer, TransferState
+from chains.observation import INSIDE_INDEX, BlockHeader, Departure, FoundTransfer, Reading
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,8 @@ class TransferRows:
         self._free_indexes(matched)
         for transfer, row in matched:
             if row is None:
-                self._create(transfer, header)
+                if not self._was_in_balance(transfer, header):
+                    self._create(transfer, header)
             elif self._differs(row, transfer, header):
                 self._mine(row, transfer, header)
 
@@ -146,6 +147,23 @@ class TransferRows:
         )
         return False
 
+    def _was_in_balance(self, transfer: FoundTransfer, header: BlockHeader) -> bool:
+        """Whether this coin is part of what an EVM address's balance told already at this or a later block.
+
+        Such a transfer has that block's hash for its txid (``chains.coin_checks``); what explains it must not count again.
+        """
+        if self._network.kind != NetworkKind.EVM or transfer.contract is not None:
+            return False
+        told = Transfer.objects.filter(
+            network=self._network,
+            deposit_address=self._addresses[transfer.key],
+            state=TransferState.MINED,
+            index__lte=INSIDE_INDEX,
+            block_height__gte=header.height,
+            txid=F("block_hash"),
+        )
+        return transfer.txid != header.hash and told.exists()
+
     def _create(self, transfer: FoundTransfer, header: BlockHeader | None) -> None:
         address = self._addresses[transfer.key]
         row = Transfer(
@@ -178,7 +196,9 @@ class TransferRows:
             row.state == TransferState.MINED
             and row.block_height == header.height
             and bytes(row.block_hash or b"") == header.hash
-            and (row.index, row.amount_minor) == (transfer.index, transfer.amount_minor)
+            and row.index == transfer.index
+            # Read again, a token's amount may be the event's word alone: a node forgets the balances that limited it.
+            and row.amount_minor <= transfer.amount_minor
         )
 
     def _free_indexes(self, matched: Sequence[tuple[FoundTransfer, Transfer | None]]) -> None:

@@ -69,12 +69,14 @@ class ImportPages(EmptyingPages):
         obj.refresh_from_db()
 
     def _confirmation(self, request: HttpRequest, form: WalletForm) -> HttpResponse:
+        network = form.cleaned_data["network"]
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "title": _("Does the wallet show these addresses?"),
             "opts": self.opts,
             "form": form,
-            "network": form.cleaned_data["network"],
+            "network": network,
+            "retiring": Wallet.objects.filter(network=network, owner="", active=True).first(),
             "is_forwarder": wallets.method(form.cleaned_data["public_key"]) is wallets.Method.FORWARDER,
         }
         return TemplateResponse(request, "admin/chains/wallet/confirm.html", context)

@@ -28,6 +28,7 @@ class BitcoindProcess(NodeProcess):
         password: str = "devnet",
         keep_mempool: bool = True,
         zmq_port: int | None = None,
+        block_filters: bool = False,
     ) -> None:
         binary = find_bitcoind()
         if binary is None:
@@ -36,6 +37,7 @@ class BitcoindProcess(NodeProcess):
         self.datadir.mkdir(parents=True, exist_ok=True)
         self.zmq_port = zmq_port
         chosen_port = port or free_port()
+        self._block_filters = block_filters
         self._write_configuration(chosen_port, user, password, keep_mempool)
         command = [str(binary), "-regtest", f"-datadir={self.datadir.absolute()}"]
         super().__init__(command, port=chosen_port, user=user, password=password)
@@ -52,6 +54,7 @@ class BitcoindProcess(NodeProcess):
         }
         settings |= {"txindex": 1, "server": 1, "printtoconsole": 0, "persistmempool": int(keep_mempool)}
         settings |= {"fallbackfee": "0.00001", "dbcache": 16, "rpcthreads": 4, "disablewallet": 1}
+        settings["blockfilterindex"] = int(self._block_filters)
         lines = ["regtest=1", "[regtest]", *(f"{name}={value}" for name, value in settings.items())]
         if self.zmq_port:
             address = f"tcp://127.0.0.1:{self.zmq_port}"

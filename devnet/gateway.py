@@ -168,6 +168,8 @@ class Gateway:
             "REDIS_URL": self.redis.url,
             "NODE_URLS": f"{BITCOIN}={self.bitcoin.url},{EVM}={self.evm.url}",
             "NODE_ZMQ_URLS": f"{BITCOIN}=tcp://{LOOPBACK}:{self._ports.bitcoin_zmq}",
+            # Here a block is made when somebody pays, so a head that stays for days says nothing against its node.
+            "NODE_STUCK_AFTER_SECONDS": str(10 * 365 * 86400),
             "RATE_SOURCES": "payments.rates.fixed.Fixed",
             "FIXED_RATES": FIXED_RATES,
             "WEBHOOKS_TO_PRIVATE_ADDRESSES": "1",
@@ -233,7 +235,8 @@ class Gateway:
             "--no-control-socket",
         ]
         live = [sys.executable, "-m", "uvicorn", "alatau_pay.asgi:application", "--host", LOOPBACK]
-        live += ["--port", str(self._ports.live), "--no-access-log"]
+        # Streams stay open for as long as somebody watches: they must not hold back the end.
+        live += ["--port", str(self._ports.live), "--no-access-log", "--timeout-graceful-shutdown", "1"]
         shop = [sys.executable, "-m", "devnet.shop", "--port", str(self._ports.shop)]
         shop += ["--description", str(self.directory / "demo.json")]
         beat = [*celery, "beat", "--schedule", str(self.directory / "beat-schedule"), "--pidfile", ""]

@@ -20,6 +20,7 @@ from payments import observations, telling
 from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment
 from settlements import fees, ledger
 from settlements.entries import Entry, held_accepted, held_refund_due
+from settlements.models import JournalEntry
 
 TIYN_PER_TENGE = 100
 
@@ -143,12 +144,14 @@ def _decide(
 ) -> HeldDecision:
     payment.held_decisions.filter(reversed_at__isnull=True).update(reversed_at=now)
     number = payment.held_decisions.count() + 1
-    posted = entry and ledger.post(
-        entry,
-        idempotency_key=f"payment:{payment.pk}:held-decision:{number}",
-        reference=f"payment:{payment.pk}",
-        now=now,
-    )
+    posted: JournalEntry | None = None
+    if entry is not None:
+        posted = ledger.post(
+            entry,
+            idempotency_key=f"payment:{payment.pk}:held-decision:{number}",
+            reference=f"payment:{payment.pk}",
+            now=now,
+        )
     decision = HeldDecision.objects.create(
         payment=payment,
         kind=kind,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from chains.health_report import OBSERVATION_AGE_MAX
 from chains.models import Network, OnChainAsset
 from compliance import admission
 from merchants.installation import AssetChoice
-
-# A watcher looks several times a second; silent for this long means that it or its node is not there.
-OBSERVATION_AGE_MAX = timedelta(seconds=60)
 
 
 class Offering:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from payments import dashboard, held_views, pos, views
+from payments import dashboard, held_views, operations, pos, views
 
 
 class IdentifierConverter(StringConverter):
@@ -17,6 +17,8 @@ class IdentifierConverter(StringConverter):
 register_converter(IdentifierConverter, "identifier")
 
 urlpatterns = [
+    path("healthz", operations.healthz, name="healthz"),
+    path("metrics", operations.prometheus, name="metrics"),
     path("i/<identifier:invoice_id>", views.checkout, name="checkout"),
     path("i/<identifier:invoice_id>/", views.checkout),
     path("i/<identifier:invoice_id>/status", views.checkout_status, name="checkout_status"),

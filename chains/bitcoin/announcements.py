@@ -18,7 +18,7 @@ _TOPICS = (b"rawtx", b"sequence")
 _LEFT = b"R"
 _HASH_LENGTH = 32
 # After a connection a subscription takes a moment to reach the node, and what it says before is lost.
-_SETTLING_SECONDS = 2.0
+_SETTLING_SECONDS = 1.0
 _QUEUE_MAX = 20_000
 _HEARTBEAT_MS = 2_000
 
@@ -107,4 +107,4 @@ def wait_for_any(sources: Sequence[Announcements], seconds: float) -> bool:
     poller = zmq.Poller()
     for source in sources:
         source.register(poller)
-    return bool(poller.poll(max(0.0, seconds) * 1000))
+    return bool(poller.poll(max(0, round(seconds * 1000))))

@@ -20,10 +20,14 @@ from chains.bitcoin.transfers import BadBlock
 # How many transactions are fetched at once, and in one step.
 TRANSACTIONS_PER_BATCH = 500
 TRANSACTIONS_PER_STEP = 5_000
-# A list of so few is as cheap as not asking for it.
-SMALL_MEMPOOL = 1_000
-# How long announcements alone are relied on.
-LISTED_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """When a mempool is listed although the node announces: always up to ``small_count`` transactions, else so often."""
+
+    small_count: int = 1_000
+    every_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,11 @@ class MempoolView:
     """One node's mempool, as far as this process has looked at it."""
 
     def __init__(
-        self, rpc: BitcoinRpc, announcements: Announcements | None, *, small_mempool: int = SMALL_MEMPOOL
+        self, rpc: BitcoinRpc, announcements: Announcements | None = None, listing: Listing | None = None
     ) -> None:
         self._rpc = rpc
         self._announcements = announcements
-        self._small_mempool = small_mempool
+        self._listing = listing or Listing()
         self._looked_at: set[str] = set()
         self._looking_at: set[str] = set()
         self._listed: set[str] | None = set()
@@ -66,7 +70,7 @@ class MempoolView:
             return True
         self._take_announced(self._announcements.drain())
         is_due = time.monotonic() >= self._list_at
-        return is_due or self._size <= self._small_mempool or not self._is_trustworthy()
+        return is_due or self._size <= self._listing.small_count or not self._is_trustworthy()
 
     def take(self, state: ChainState) -> None:
         """What the node answered in this step."""
@@ -77,7 +81,7 @@ class MempoolView:
         self._looked_at &= self._listed
         self._left.clear()
         if self._announcements is not None:
-            self._list_at = time.monotonic() + LISTED_EVERY_SECONDS
+            self._list_at = time.monotonic() + self._listing.every_seconds
             known = self._looked_at | self._announced.keys()
             self._unannounced = self._listed - known if self._trusted else set()
             self._announcements.start_over()

@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Protocol
 
 from chains.bitcoin import second_reading
-from chains.bitcoin.announcements import Announcements
-from chains.bitcoin.mempool import SMALL_MEMPOOL, MempoolView, NewTransactions
+from chains.bitcoin.mempool import MempoolView, NewTransactions
 from chains.bitcoin.rpc import BitcoinRpc, ChainState
 from chains.bitcoin.spending import Spending, double_spends, read_spending
 from chains.bitcoin.transfers import Output, RawBlock, RawHeader, read_block, read_header, read_transaction
 from chains.bitcoin.unconfirmed import risks
-from chains.nodes import NodeWrongChain
+from chains.nodes import NodeError, NodeWrongChain
 from chains.observation import (
     BlockHeader,
     Departure,
@@ -40,6 +40,8 @@ BLOCKS_PER_BATCH_MAX = 64
 HEADERS_AHEAD_MAX = 1
 # What speaks against an unmined transfer is judged anew with every block, and after this long: fees move between blocks.
 REASSESS_SECONDS = 10.0
+# With many unmined ones a block makes all of them due at once; a step must stay short.
+REASSESSED_PER_STEP = 100
 
 DROPPED = Departure("dropped: the node's mempool does not hold it any more")
 REPLACED_REASON = "replaced by {txid}"
@@ -72,8 +74,7 @@ class BitcoinReader:
         chain: str,
         anchor: Position,
         spent_by_ours: SpentByOurs,
-        announcements: Announcements | None = None,
-        small_mempool: int = SMALL_MEMPOOL,
+        mempool: MempoolView,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = rpc.name
@@ -81,12 +82,13 @@ class BitcoinReader:
         self._chain = chain
         self._anchor = anchor
         self._spent_by_ours = spent_by_ours
-        self._mempool = MempoolView(rpc, announcements, small_mempool=small_mempool)
+        self._mempool = mempool
         self._clock = clock
         self._state: ChainState | None = None
         self._assessed: dict[bytes, _Assessment] = {}
         self._assessing: dict[bytes, _Assessment] = {}
         self._block_bytes = 500_000
+        self._may_have_filters = True
 
     def glance(self) -> Glance:
         state = self._rpc.state(self._anchor.height, list_mempool=self._mempool.wants_list())
@@ -150,8 +152,9 @@ class BitcoinReader:
         return self._departures(absent)
 
     def reassess(self, txids: Sequence[bytes]) -> dict[bytes, Sequence[str]]:
-        self._assessed = {txid: known for txid, known in self._assessed.items() if txid in set(txids)}
-        due = [txid for txid in txids if self._is_due(txid)]
+        asked = set(txids)
+        self._assessed = {txid: known for txid, known in self._assessed.items() if txid in asked}
+        due = list(islice(filter(self._is_due, txids), REASSESSED_PER_STEP))
         if not due:
             return {}
         raws = self._rpc.raw_transactions([txid.hex() for txid in due])
@@ -159,6 +162,20 @@ class BitcoinReader:
         found = self._assess(spendings)
         # Told again with each block: a reorganisation takes back what was written.
         return {txid: names for txid, names in found.items() if not self._was_told(txid, names)}
+
+    def heights_with_hits(self, first: int, last: int, given_out: Mapping[str, int]) -> list[int] | None:
+        """The heights from ``first`` to ``last`` of blocks that may pay the descriptors' addresses given out (so many each).
+
+        None where the node cannot tell, because it keeps no block filters: then every block has to be read.
+        """
+        if not self._may_have_filters:
+            return None
+        try:
+            hashes = self._rpc.blocks_touching(given_out, first, last)
+        except NodeError:
+            self._may_have_filters = False
+            return None
+        return sorted(self._rpc.heights_of(hashes))
 
     def accept(self) -> None:
         self._mempool.accept()
@@ -230,8 +247,9 @@ class BitcoinReader:
         if txid in self._assessing:
             return False
         known = self._assessed.get(txid)
-        is_stale = known is None or known.tip_hash != self._tip_hash
-        return is_stale or self._clock() - known.at >= REASSESS_SECONDS
+        if known is None or known.tip_hash != self._tip_hash:
+            return True
+        return self._clock() - known.at >= REASSESS_SECONDS
 
     def _was_told(self, txid: bytes, names: tuple[str, ...]) -> bool:
         known = self._assessed.get(txid)

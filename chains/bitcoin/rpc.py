@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -97,6 +97,27 @@ class BitcoinRpc:
             return []
         known = _absent_as_none(entries, _NOT_FOUND)
         return [txid for txid, entry in zip(txids, known, strict=True) if entry is None]
+
+    def blocks_touching(self, descriptors: Mapping[str, int], first: int, last: int) -> list[str]:
+        """Hashes of the blocks between the heights whose filters match one of the descriptors' first scripts (so many each).
+
+        A few match by chance. In no promised order.
+
+        Raises:
+            NodeError: the node has no block filters, not all of them yet, or scans for somebody else.
+        """
+        objects = [{"desc": text, "range": [0, count - 1]} for text, count in descriptors.items()]
+        answer = self._node.call("scanblocks", ["start", objects, first, last])
+        try:
+            return [str(found) for found in answer["relevant_blocks"]]
+        except (KeyError, TypeError):
+            raise NodeUnreachable(f"{self.name}: not the answer of a Bitcoin node") from None
+
+    def heights_of(self, hashes: Sequence[str]) -> list[int]:
+        """The heights of blocks that the node has."""
+        headers = self._node.batch([("getblockheader", [block_hash]) for block_hash in hashes])
+        raise_first_error(headers)
+        return [int(header["height"]) for header in headers]
 
     def spenders(self, outpoints: Sequence[Outpoint]) -> dict[Outpoint, bytes]:
         """Which transaction of the mempool spends each of ``outpoints``; one that none spends is left out."""

@@ -74,7 +74,9 @@ def _unexplained(
     recipients: frozenset[bytes] | None,
 ) -> list[Json]:
     """The blocks whose header speaks of a transfer of one of ``contracts`` of which ``logs`` have none."""
-    told = {(log["blockHash"], bytes.fromhex(log["address"][2:])) for log in logs}
+    # Each pair once before its address is parsed: there may be thousands of logs, and few contracts.
+    written = {(log["blockHash"], log["address"]) for log in logs}
+    told = {(block_hash, bytes.fromhex(address[2:])) for block_hash, address in written}
     doubtful = []
     for block in blocks:
         bloom = parse_bloom(block["logsBloom"])

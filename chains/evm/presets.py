@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NetworkPreset:
-    """One network. ``anchor_hash_hex`` is its block 0, big-endian without 0x, empty when it is to be read from the node.
+    """One network. ``anchor_hash_hex`` is its block at ``anchor_height``, big-endian without 0x, empty when a node is to say.
 
     ``chain_id`` is None on Bitcoin, ``bitcoin_chain`` empty on EVM networks. ``coin_decimals`` are the coin's own,
     ``quote_decimals`` those that an amount due is rounded up to.
@@ -32,6 +32,7 @@ class NetworkPreset:
     coin_decimals: int
     quote_decimals: int
     explorer_txid_url: str = ""
+    anchor_height: int = 0
 
 
 def _bitcoin(
@@ -67,6 +68,7 @@ def _evm(
     confirmations: tuple[int, int, int, int],
     coin: tuple[str, str, str] = ("ETH", "ETH", "Ether"),
     explorer: str = "",
+    anchor_height: int = 0,
 ) -> NetworkPreset:
     code, symbol, coin_name = coin
     return NetworkPreset(
@@ -84,6 +86,7 @@ def _evm(
         coin_decimals=18,
         quote_decimals=7,
         explorer_txid_url=explorer,
+        anchor_height=anchor_height,
     )
 
 
@@ -190,6 +193,9 @@ _ALL = (
         block_seconds=12,
         finality_tag="",
         confirmations=(1, 1, 2, 6),
+        coin=("ETH-LOCAL", "ETH", "Ether"),
+        # A development chain that is started again makes its genesis block anew; the blocks after it, it keeps.
+        anchor_height=1,
     ),
 )
 

@@ -10,14 +10,15 @@ from chains.nodes import NodeError, NodeUnreachable, TooMuchAtOnce
 
 
 class RangeReading:
-    """Reads ranges from one node and learns how long they may be."""
+    """Reads ranges from one node and learns how long they may be. With ``full`` blocks hold whole transactions."""
 
-    def __init__(self, rpc: EvmRpc) -> None:
+    def __init__(self, rpc: EvmRpc, *, full: bool) -> None:
         self._rpc = rpc
+        self._full = full
         self._range = BlockRange()
 
     def read(self, first: int, last: int, log_filter: Json | None) -> tuple[list[Json | None], list[Json]]:
-        """Full blocks from ``first`` on, at most up to ``last``, and their logs that pass ``log_filter``.
+        """Blocks from ``first`` on, at most up to ``last``, and their logs that pass ``log_filter``.
 
         Raises:
             NodeError: the node refuses even a single block. NodeUnreachable: no usable answer.
@@ -26,7 +27,7 @@ class RangeReading:
             asked = min(self._range.size, last - first + 1)
             asked_at = time.monotonic()
             try:
-                answer = self._rpc.blocks_and_logs(first, first + asked - 1, log_filter)
+                answer = self._rpc.blocks_and_logs(first, first + asked - 1, log_filter, full=self._full)
             except (NodeError, TooMuchAtOnce) as error:
                 # Nodes say "too much at once" in many ways; what is no such thing is still there with one block.
                 if asked == 1:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chains.evm import log_check
+from chains.evm import linking, log_check
 from chains.evm.answer_shape import fault_of_the_node
 from chains.evm.arrivals import Arrivals
 from chains.evm.coin_state import CoinState, coin_states
@@ -22,7 +22,13 @@ from chains.evm.node_identity import NodeIdentity
 from chains.evm.pending import PendingTransactions
 from chains.evm.range_reading import RangeReading
 from chains.evm.rpc import EvmRpc, Json, number
-from chains.evm.transfers import coin_transfer, keys, pending_transfers, token_transfer
+from chains.evm.transfers import (
+    coin_recipients,
+    keys,
+    pending_transfers,
+    token_recipients,
+    transfers_by_block,
+)
 from chains.nodes import NodeError, NodeUnreachable
 from chains.observation import (
     COIN_INDEX,
@@ -55,7 +61,8 @@ class EvmReader:
     """Implements ``chains.observation.ChainReader`` for one EVM node.
 
     ``finality_tag`` is the network's, ``final_depth`` the confirmations that stand in for it at a node that does not know it.
-    ``recipients`` is asked before and after a range is read.
+    ``recipients`` is asked before and after a range is read. Without ``reads_coin`` (the network's coin is not admitted) blocks
+    are read without their transactions.
     """
 
     def __init__(
@@ -68,19 +75,21 @@ class EvmReader:
         finality_tag: str = "",
         final_depth: int = 0,
         recipients: FewRecipients = nobody_knows,
+        reads_coin: bool = True,
         wants_traces: bool = True,
     ) -> None:
         self.name = rpc.name
         self.contracts = frozenset(contracts)
-        self.inside_calls = InsideCalls(rpc, wanted=wants_traces)
+        self.inside_calls = InsideCalls(rpc, wanted=wants_traces and reads_coin)
         self._rpc = rpc
         self._identity = NodeIdentity(rpc.name, chain_id=chain_id, anchor=anchor)
         self._finality_tag = finality_tag
         self._final_depth = final_depth
         self._knows_tag = True
         self._recipients = recipients
+        self._reads_coin = reads_coin
         self._pending = PendingTransactions(rpc)
-        self._ranges = RangeReading(rpc)
+        self._ranges = RangeReading(rpc, full=reads_coin)
         self._arrivals = Arrivals(rpc)
         self._tip_height = 0
 
@@ -119,11 +128,18 @@ class EvmReader:
     @fault_of_the_node
     def blocks(self, first: int, last: int, watched: FindWatched) -> list[FoundBlock]:
         linked, logs = self._linked_blocks_and_logs(first, last)
-        by_block = self._transfers_by_block(linked, logs)
+        logs = linking.cut_where_moved(linked, logs)
         inside = self.inside_calls.of(linked)
-        told = [[*transfers, *more] for transfers, more in zip(by_block, inside, strict=True)]
-        ours = watched({key for transfers in told for key in keys(transfers)})
-        hits = [[transfer for transfer in transfers if transfer.key in ours] for transfers in told]
+        # Whole transfers are made of what is ours alone: nearly all that moves on a network is not.
+        recipients = token_recipients(logs) | self._coin_recipients(linked)
+        ours = watched({*recipients.values(), *(key for transfers in inside for key in keys(transfers))})
+        paying = {text for text, key in recipients.items() if key in ours}
+        hits = [
+            [*transfers, *(transfer for transfer in more if transfer.key in ours)]
+            for transfers, more in zip(
+                transfers_by_block(linked, logs, self.contracts, paying), inside, strict=True
+            )
+        ]
         failed = self._failed_coin_transfers(
             [transfer for transfers in hits for transfer in transfers], linked
         )
@@ -219,27 +235,15 @@ class EvmReader:
     ) -> tuple[list[Json], Sequence[Json]]:
         log_filter = log_check.token_filter(self.contracts, recipients)
         found, logs = self._ranges.read(first, last, log_filter)
-        blocks = _until_gap(found, first, self.name)
+        blocks = linking.until_gap(found, first, self.name)
         if log_filter is None:
             return blocks, []
         return blocks, log_check.complete(self._rpc, blocks, logs, self.contracts, recipients)
 
-    def _transfers_by_block(self, blocks: list[Json], logs: Sequence[Json]) -> list[list[FoundTransfer]]:
-        """The transfers of each block. Cuts ``blocks`` before the first whose logs are of another block at its height."""
-        place = {block["hash"]: n for n, block in enumerate(blocks)}
-        heights = {block["number"]: n for n, block in enumerate(blocks)}
-        transfers = [
-            [found for tx in block["transactions"] if (found := coin_transfer(tx))] for block in blocks
-        ]
-        end = len(blocks)
-        for log in logs:
-            if log["blockHash"] in place:
-                if found := token_transfer(log, self.contracts):
-                    transfers[place[log["blockHash"]]].append(found)
-            elif log["blockNumber"] in heights:
-                end = min(end, heights[log["blockNumber"]])
-        del blocks[end:]
-        return transfers[:end]
+    def _coin_recipients(self, blocks: Sequence[Json]) -> dict[str, bytes]:
+        if not self._reads_coin:
+            return {}
+        return coin_recipients(transaction for block in blocks for transaction in block["transactions"])
 
     def _failed_coin_transfers(self, hits: Sequence[FoundTransfer], blocks: Sequence[Json]) -> set[bytes]:
         """The txids among ``hits`` whose coin did not move because the call failed.
@@ -283,13 +287,3 @@ def _succeeded(receipt: Json) -> bool:
 
 def _position(block: Json, name: str) -> Position:
     return Position(number(block.get("number"), name), bytes.fromhex(block["hash"][2:]))
-
-
-def _until_gap(blocks: Sequence[Json | None], first: int, name: str) -> list[Json]:
-    """The blocks up to the first that is missing or not the one asked for."""
-    present: list[Json] = []
-    for height, block in enumerate(blocks, start=first):
-        if block is None or number(block.get("number"), name) != height:
-            break
-        present.append(block)
-    return present

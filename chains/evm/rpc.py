@@ -29,15 +29,17 @@ class EvmRpc:
         return self._all([("eth_getBlockByNumber", [hex(height), full]) for height in heights])
 
     def blocks_and_logs(
-        self, first: int, last: int, log_filter: Json | None
+        self, first: int, last: int, log_filter: Json | None, *, full: bool
     ) -> tuple[list[Json | None], list[Json]]:
-        """Full blocks ``first`` to ``last`` and the logs in them that pass ``log_filter`` (None: no logs are wanted).
+        """Blocks ``first`` to ``last`` and the logs in them that pass ``log_filter`` (None: no logs are wanted).
+
+        With ``full`` the blocks hold whole transactions, without only their hashes.
 
         Raises:
             NodeError: the node does not answer so much at once, or other trouble.
         """
         calls: list[tuple[str, list[Any]]] = [
-            ("eth_getBlockByNumber", [hex(height), True]) for height in range(first, last + 1)
+            ("eth_getBlockByNumber", [hex(height), full]) for height in range(first, last + 1)
         ]
         if log_filter is not None:
             calls.append(("eth_getLogs", [{**log_filter, "fromBlock": hex(first), "toBlock": hex(last)}]))

@@ -6,7 +6,7 @@ only looks like a transfer yield nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from chains.evm.addresses import checksum_address
@@ -29,6 +29,18 @@ def log_filter(contracts: Collection[bytes]) -> Json | None:
     if not contracts:
         return None
     return {"address": sorted("0x" + contract.hex() for contract in contracts), "topics": [TRANSFER_TOPIC]}
+
+
+def token_recipients(logs: Iterable[Json]) -> dict[str, bytes]:
+    """Whom ``logs`` may pay: the recipient as the log writes it (a 32-byte word) → the address."""
+    words = {log["topics"][2] for log in logs if len(log["topics"]) == 3}
+    return {word: _address_in_word(word) for word in words}
+
+
+def coin_recipients(transactions: Iterable[Json]) -> dict[str, bytes]:
+    """Whom ``transactions`` may pay coin: the recipient as the transaction writes it → the address."""
+    texts = {transaction.get("to") for transaction in transactions if transaction["value"] != "0x0"}
+    return {text: _bytes(text) for text in texts if text}
 
 
 def token_transfer(log: Json, contracts: Collection[bytes]) -> FoundTransfer | None:
@@ -64,6 +76,35 @@ def coin_transfer(transaction: Json) -> FoundTransfer | None:
         amount_minor=value_wei,
         sender=checksum_address(_bytes(transaction["from"])),
     )
+
+
+def transfers_by_block(
+    blocks: Sequence[Json], logs: Iterable[Json], contracts: Collection[bytes], paying: Collection[str]
+) -> list[list[FoundTransfer]]:
+    """The transfers of each block to recipients in ``paying``, which are written as the node writes them.
+
+    ``logs`` are of ``blocks``, which may hold whole transactions or only their hashes: then no coin is looked for.
+    """
+    place = {block["hash"]: n for n, block in enumerate(blocks)}
+    transfers: list[list[FoundTransfer]] = [[] for _ in blocks]
+    if not paying:
+        return transfers
+    transfers = [_coin_transfers(block["transactions"], paying) for block in blocks]
+    for log in logs:
+        topics = log["topics"]
+        if len(topics) == 3 and topics[2] in paying and (found := token_transfer(log, contracts)):
+            transfers[place[log["blockHash"]]].append(found)
+    return transfers
+
+
+def _coin_transfers(transactions: Sequence[Json | str], paying: Collection[str]) -> list[FoundTransfer]:
+    return [
+        found
+        for transaction in transactions
+        if isinstance(transaction, dict)
+        and transaction.get("to") in paying
+        and (found := coin_transfer(transaction))
+    ]
 
 
 def pending_transfers(transaction: Json, contracts: Collection[bytes]) -> list[FoundTransfer]:

@@ -20,9 +20,15 @@ MODELS = [model for label in OURS for model in apps.get_app_config(label).get_mo
 def officer(db):
     """A city admin's browser, in a city where something of everything has happened."""
     world = city.build(now=timezone.now())
-    webhooks.create_webhook(store=world.store, url="http://127.0.0.1:1/hook", event_types=[], now=timezone.now())
+    webhooks.create_webhook(
+        store=world.store, url="http://127.0.0.1:1/hook", event_types=[], now=timezone.now()
+    )
     api_keys.create(
-        store=world.store, label="shop", permissions=list(api_keys.PERMISSIONS), user=world.owner, now=timezone.now()
+        store=world.store,
+        label="shop",
+        permissions=list(api_keys.PERMISSIONS),
+        user=world.owner,
+        now=timezone.now(),
     )
     invoice = city.make_invoice(world.store, now=timezone.now())
     city.pay(invoice, at=timezone.now())
@@ -55,6 +61,8 @@ def test_a_shopkeeper_does_not_come_in(world, client):
     assert client.get("/admin/payments/invoice/").status_code == 302
 
 
-@pytest.mark.parametrize("name", ["payments_invoice", "payments_payment", "settlements_journalentry", "chains_transfer"])
+@pytest.mark.parametrize(
+    "name", ["payments_invoice", "payments_payment", "settlements_journalentry", "chains_transfer"]
+)
 def test_what_only_verbs_write_cannot_be_added_or_deleted_by_hand(officer, name):
     assert officer.get(reverse(f"admin:{name}_add")).status_code == 403

@@ -13,7 +13,7 @@ from django.utils import timezone
 from embit.bip32 import HDKey
 from embit.networks import NETWORKS
 
-from chains import addresses, readers, wallets, watcher
+from chains import addresses, coin_checks, readers, wallets, watcher
 from chains.condition import StepStatus
 from chains.evm.forwarder import Forwarder
 from chains.models import DepositAddress, Network, OnChainAsset, Transfer, Wallet
@@ -24,7 +24,7 @@ from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.bitcoind import BitcoindProcess, find_bitcoind
 from devnet.evm_token import DECIMALS, TOKEN_ADDRESS, deploy_token, mint_token
 from devnet.evm_wallet import EvmWallet
-from devnet.process import NodeProcess
+from devnet.process import NodeProcess, free_port
 
 TOKEN_FUNDS_UNITS = 10**12
 
@@ -137,6 +137,7 @@ def _forget_readers() -> Iterator[None]:
     yield
     for slug in ("bitcoin", "evm"):
         readers.forget(slug)
+        coin_checks.forget(slug)
 
 
 @pytest.fixture(scope="module", params=["development node", "bitcoind"])
@@ -147,7 +148,8 @@ def bitcoin_node(
     if request.param == "bitcoind" and find_bitcoind() is None:
         pytest.skip("no bitcoind: BITCOIND is not set, none is on PATH, and make bitcoind was not run")
     make = BitcoindProcess if request.param == "bitcoind" else BitcoinNodeProcess
-    with make(tmp_path_factory.mktemp("bitcoin"), keep_mempool=False) as node:
+    directory = tmp_path_factory.mktemp("bitcoin")
+    with make(directory, keep_mempool=False, zmq_port=free_port()) as node:
         yield node
 
 

@@ -8,15 +8,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chains.models import Network, OnChainAsset, Wallet
+from chains.models import OnChainAsset
 from devnet.anvil import AnvilProcess
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.evm_token import TOKEN_ADDRESS
 from devnet.evm_wallet import EvmWallet
 from merchants.models import User
-from tests.chains.conftest import Watched, make_evm_network, new_account_key
-
-SEED = "abandon " * 11 + "about"
+from tests.chains.conftest import Watched, make_evm_network
 
 
 @pytest.fixture
@@ -26,48 +24,6 @@ def admin(client: Client, db: None) -> Client:
         backend="django.contrib.auth.backends.ModelBackend",
     )
     return client
-
-
-@pytest.fixture
-def network(db: None) -> Network:
-    return Network.objects.create(
-        slug="bitcoin", name="Bitcoin", kind="bitcoin", bitcoin_chain="regtest", anchor_hash_hex="00" * 32
-    )
-
-
-def offer(admin: Client, network: Network, key: str, *, confirmed: bool = False) -> Any:
-    data = {"network": network.pk, "label": "till", "public_key": key} | (
-        {"confirmed": "on"} if confirmed else {}
-    )
-    return admin.post(reverse("admin:chains_wallet_add"), data)
-
-
-def test_a_wallet_is_used_only_after_its_addresses_were_confirmed(admin: Client, network: Network) -> None:
-    from chains import wallets
-
-    key = new_account_key("regtest")
-    shown = offer(admin, network, key)
-    assert shown.status_code == 200
-    assert not Wallet.objects.exists()
-    for address in wallets.preview(network, key):
-        assert address in shown.content.decode()
-    assert offer(admin, network, key, confirmed=True).status_code == 302
-    wallet = Wallet.objects.get()
-    assert (wallet.owner, wallet.active, wallet.public_key) == ("", True, wallets.normalise(network, key))
-    page = admin.get(reverse("admin:chains_wallet_change", args=[wallet.pk])).content.decode()
-    assert wallets.preview(network, key)[2] in page
-
-
-@pytest.mark.parametrize("text", [SEED, "07" * 32])
-def test_a_private_key_or_seed_is_refused_and_not_sent_back(
-    admin: Client, network: Network, text: str
-) -> None:
-    answer = offer(admin, network, text, confirmed=True)
-    page = answer.content.decode()
-    assert answer.status_code == 200
-    assert "never paste one" in page
-    assert text.strip() not in page
-    assert not Wallet.objects.exists()
 
 
 def test_a_token_is_added_with_the_decimals_its_contract_states(
@@ -86,6 +42,9 @@ def test_a_token_is_added_with_the_decimals_its_contract_states(
     }
     refused = admin.post(reverse("admin:chains_onchainasset_add"), data)
     assert "The contract says 6." in refused.content.decode()
+    renamed = admin.post(reverse("admin:chains_onchainasset_add"), data | {"decimals": 6})
+    assert "The contract calls itself “tUSDT”, not “USDT”." in renamed.content.decode()
+    data["contract_symbol"] = "tUSDT"
     assert not OnChainAsset.objects.filter(code="USDT").exists()
     assert admin.post(reverse("admin:chains_onchainasset_add"), data | {"decimals": 6}).status_code == 302
     token = OnChainAsset.objects.get(code="USDT")
@@ -121,6 +80,6 @@ def test_what_the_watcher_writes_cannot_be_added_or_changed_by_hand(admin: Clien
     assert admin.get(reverse(f"admin:chains_{model}_add")).status_code == 403
 
 
-def test_a_stranger_sees_nothing(client: Client, network: Network) -> None:
+def test_a_stranger_sees_nothing(client: Client, db: None) -> None:
     answer = client.get(reverse("admin:chains_wallet_changelist"))
     assert answer.status_code == 302

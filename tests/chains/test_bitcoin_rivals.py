@@ -192,14 +192,15 @@ def test_a_payment_thrown_out_of_its_block_is_judged_anew(
 def test_a_payment_at_less_than_the_fee_for_a_prompt_block_does_not_count_yet(
     bitcoin: Watched, resident: BitcoinWallet, bitcoin_node: NodeProcess
 ) -> None:
-    if not isinstance(bitcoin_node, BitcoindProcess):
-        pytest.skip("the development node never has an estimate")
-    teach_fee(bitcoin_node, resident, fee_rate=40)
+    estimates = isinstance(bitcoin_node, BitcoindProcess)
+    if estimates:
+        teach_fee(bitcoin_node, resident, fee_rate=40)
     resident.pay(bitcoin.address("dear").address, 9_000, fee_rate=60, replaceable=False)
     resident.pay(bitcoin.address("cheap").address, 9_000, fee_rate=2, replaceable=False)
     bitcoin.catch_up()
     by_purpose = {row.deposit_address.purpose: row.unconfirmed_risks for row in bitcoin.transfers()}
-    assert by_purpose == {"dear": [], "cheap": ["fee below prompt block"]}
+    # The development node never has an estimate; then what it relays at all is enough.
+    assert by_purpose == {"dear": [], "cheap": ["fee below prompt block"] if estimates else []}
 
 
 def teach_fee(node: NodeProcess, resident: BitcoinWallet, *, fee_rate: int) -> None:

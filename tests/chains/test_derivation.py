@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from embit import bip39
+from embit import base58, bip39, script
 from embit.bip32 import HDKey
 from embit.descriptor.checksum import add_checksum
 from embit.ec import PrivateKey
@@ -97,6 +97,20 @@ def test_normalising_is_idempotent_and_ignores_white_space_and_ways_of_writing_h
     assert normalise_evm(normalise_evm(BIP86_KEY)) == normalise_evm(BIP86_KEY)
 
 
+# A key whose last two characters look like a hardened step once "/0/*" follows them.
+ENDS_LIKE_A_STEP = str(HDKey.from_seed((275).to_bytes(32, "big")).to_public().to_base58())
+
+
+@pytest.mark.parametrize("text", ["{}", "{}/0/*", "wpkh({}/0/*)", "[abcdef01/84H/0H/0H]{}/0/*"])
+def test_a_key_that_ends_with_a_digit_and_h_is_not_taken_for_a_hardened_step(text: str) -> None:
+    assert ENDS_LIKE_A_STEP.endswith("8H")
+    descriptor = normalise_bitcoin(text.format(ENDS_LIKE_A_STEP), "main")
+    assert f"{ENDS_LIKE_A_STEP}/0/*" in descriptor
+    expected = HDKey.parse(base58.decode_check(ENDS_LIKE_A_STEP)).derive([0, 7])
+    assert derive_bitcoin(descriptor, 7, "main").address == script.p2wpkh(expected.key).address()
+    assert derive_evm(normalise_evm(f"{ENDS_LIKE_A_STEP}/0/*"), 7)
+
+
 SHAPES = [
     "pkh({a}/0/*)",
     "wpkh({a}/0/*)",
@@ -106,25 +120,65 @@ SHAPES = [
     "wsh(sortedmulti(2,{b}/0/*,{a}/0/*))",
     "sh(wsh(sortedmulti(2,{a}/3/*,{b}/1/0/*)))",
 ]
-
-
-@pytest.mark.skipif(
+# What each of bdkpython's networks is called there.
+JUDGES_NETWORK = {"main": "BITCOIN", "test": "TESTNET", "signet": "SIGNET", "regtest": "REGTEST"}
+needs_judge = pytest.mark.skipif(
     importlib.util.find_spec("bdkpython") is None, reason="bdkpython has no wheel for this platform"
 )
-@pytest.mark.parametrize("shape", SHAPES)
-def test_an_independent_program_derives_the_same_addresses(shape: str) -> None:
+
+
+def assert_judge_agrees(descriptor: str, chain: str) -> None:
+    """bdkpython derives the same addresses and scripts from ``descriptor``."""
     import bdkpython as bdk
 
-    descriptor = normalise_bitcoin(shape.format(a=BIP86_KEY, b=OTHER_KEY), "main")
-    judge = bdk.Descriptor(
-        descriptor, *([bdk.NetworkKind.MAIN] if hasattr(bdk, "NetworkKind") else [bdk.Network.BITCOIN])
+    network = getattr(bdk.Network, JUDGES_NETWORK[chain])
+    kind = bdk.NetworkKind.MAIN if chain == "main" else bdk.NetworkKind.TEST
+    wallet = bdk.Wallet.create_single(
+        bdk.Descriptor(descriptor, kind), network, bdk.Persister.new_in_memory()
     )
-    wallet = bdk.Wallet.create_single(judge, bdk.Network.BITCOIN, bdk.Persister.new_in_memory())
     for index in (0, 1, 7, 1000):
-        derived = derive_bitcoin(descriptor, index, "main")
+        derived = derive_bitcoin(descriptor, index, chain)
         info = wallet.peek_address(bdk.KeychainKind.EXTERNAL, index)
         assert derived.address == str(info.address)
         assert derived.key == bytes(info.address.script_pubkey().to_bytes())
+
+
+@needs_judge
+@pytest.mark.parametrize("chain", JUDGES_NETWORK)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_independent_program_derives_the_same_addresses(shape: str, chain: str) -> None:
+    keys = {"a": account("m/86h/0h/0h", chain=chain), "b": account("m/48h/0h/0h/2h", chain=chain)}
+    assert_judge_agrees(normalise_bitcoin(shape.format(**keys), chain), chain)
+
+
+# SLIP-132 prefixes by the script they promise: on the main network, and on the test networks (tpub, upub, vpub there).
+PREFIXES = {"ypub": "sh(wpkh(", "zpub": "wpkh(", "xpub": "wpkh("}
+
+
+@needs_judge
+@pytest.mark.parametrize("chain", JUDGES_NETWORK)
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_key_with_a_prefix_of_slip_132_is_read_as_the_script_it_promises(prefix: str, chain: str) -> None:
+    key = account("m/84h/0h/0h", chain=chain, prefix=prefix)
+    assert key[0] == (prefix if chain == "main" else {"xpub": "t", "ypub": "u", "zpub": "v"}[prefix])[0]
+    descriptor = normalise_bitcoin(key, chain)
+    assert descriptor.startswith(PREFIXES[prefix] + ("xpub" if chain == "main" else "tpub"))
+    assert_judge_agrees(descriptor, chain)
+
+
+@needs_judge
+@pytest.mark.parametrize(
+    ("prefix", "shape"),
+    [("Zpub", "wsh(sortedmulti(2,{}/0/*,{}/0/*))"), ("Ypub", "sh(wsh(sortedmulti(2,{}/0/*,{}/0/*)))")],
+)
+@pytest.mark.parametrize("chain", ["main", "signet"])
+def test_multisig_keys_with_a_prefix_of_slip_132_are_read_in_their_descriptor(
+    prefix: str, shape: str, chain: str
+) -> None:
+    keys = [account(f"m/48h/{n}h/0h/2h", chain=chain, prefix=prefix) for n in (0, 1)]
+    descriptor = normalise_bitcoin(shape.format(*keys), chain)
+    assert prefix not in descriptor
+    assert_judge_agrees(descriptor, chain)
 
 
 PRIVATE = {

@@ -40,8 +40,13 @@ def officer(evm: Watched) -> Client:
 
 
 def add(officer: Client, public_key: str) -> Any:
-    form = {"network": "evm", "label": "new", "public_key": public_key, "confirmed": "on"}
-    return officer.post(reverse("admin:chains_wallet_add"), form)
+    """Paste the key; where its addresses are shown, confirm exactly those."""
+    form = {"network": "evm", "label": "new", "public_key": public_key}
+    shown = officer.post(reverse("admin:chains_wallet_add"), form)
+    if shown.context is None or "network" not in shown.context:
+        return shown
+    confirmed = shown.context["form"].confirmation
+    return officer.post(reverse("admin:chains_wallet_add"), form | {"confirmed": confirmed})
 
 
 def test_the_admin_imports_a_forwarder_wallet_only_after_looking_at_its_contracts(

@@ -355,7 +355,7 @@ class TestStatus:
 class TestCost:
     def test_few_queries(self, client, invoice, now, django_assert_max_num_queries):
         pay(invoice, at=now, amount_minor=1000)
-        with django_assert_max_num_queries(3):
+        with django_assert_max_num_queries(4):
             page_of(client, invoice)
 
     def test_under_sixty_kilobytes_in_all(self, client, invoice):

@@ -13,18 +13,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from alatau_pay.assets import Asset
 from chains import watcher
@@ -42,8 +35,10 @@ from tests import world as city
 BTC = Asset("BTC", "BTC", 8)
 REORG_DEPTH_MAX = 6
 STEPS = 50
-# 40 walks of 50 steps; a night's run asks for more through the environment.
-WALKS = int(os.environ.get("STATE_MACHINE_WALKS", "40"))
+# 10 walks of 50 steps each time; a night's run asks for more: STATE_MACHINE_WALKS=40 make test-long.
+WALKS = int(os.environ.get("STATE_MACHINE_WALKS", "10"))
+# What a step does is drawn without looking at the chain, since a walk must be drawn alike when it is drawn again.
+CHOICE = st.integers(0, 9)
 
 UNBALANCED = """
     SELECT entry_id, asset_code FROM settlements_posting GROUP BY entry_id, asset_code
@@ -83,26 +78,25 @@ class GatewayMachine(RuleBasedStateMachine):
         observations.fetch_all(now=self.now)
         self.open.append(city.make_invoice(self.world.store, amount, now=self.now))
 
-    @precondition(lambda self: self.open)
-    @rule(data=st.data(), tenths=st.sampled_from([3, 5, 10, 10, 10, 12]), replaceable=st.booleans())
-    def pay(self, data: st.DataObject, tenths: int, replaceable: bool) -> None:
+    @rule(which=CHOICE, tenths=st.sampled_from([3, 5, 10, 10, 10, 12]), replaceable=st.booleans())
+    def pay(self, which: int, tenths: int, replaceable: bool) -> None:
         """A resident pays, too little, enough or too much."""
-        self._send([(data.draw(st.sampled_from(self.open)), tenths)], replaceable=replaceable)
+        if self.open:
+            self._send([(self.open[which % len(self.open)], tenths)], replaceable=replaceable)
 
-    @precondition(lambda self: len(self.open) > 1)
-    @rule(data=st.data())
-    def pay_two_at_once(self, data: st.DataObject) -> None:
+    @rule(which=CHOICE)
+    def pay_two_at_once(self, which: int) -> None:
         """One broadcast that pays two invoices."""
-        pair = data.draw(
-            st.lists(st.sampled_from(range(len(self.open))), min_size=2, max_size=2, unique=True)
-        )
-        self._send([(self.open[number], 10) for number in pair], replaceable=True)
+        if len(self.open) > 1:
+            first = which % (len(self.open) - 1)
+            self._send([(invoice, 10) for invoice in self.open[first : first + 2]], replaceable=True)
 
-    @precondition(lambda self: self.unconfirmed)
-    @rule(data=st.data())
-    def double_spend(self, data: st.DataObject) -> None:
+    @rule(which=CHOICE)
+    def double_spend(self, which: int) -> None:
         """The payer takes an unconfirmed payment back."""
-        txid = data.draw(st.sampled_from(self.unconfirmed))
+        if not self.unconfirmed:
+            return
+        txid = self.unconfirmed[which % len(self.unconfirmed)]
         try:
             self.wallet.double_spend_of(txid)
         except (WalletError, JsonRpcError):
@@ -152,11 +146,12 @@ class GatewayMachine(RuleBasedStateMachine):
         deadlines.confirm(None, now=self.now)
         self._compare_with_chain()
 
-    @precondition(lambda self: held.waiting().exists())
     @rule(choice=st.sampled_from(["refund", "leave", "attach"]))
     def decide_about_held_money(self, choice: str) -> None:
         """Somebody decides about what is held."""
-        payment = held.waiting()[0]
+        payment = held.waiting().first()
+        if payment is None:
+            return
         try:
             if choice == "refund":
                 held.refund(payment.pk, address="", user=self.world.owner, reason="walk", now=self.now)
@@ -183,8 +178,9 @@ class GatewayMachine(RuleBasedStateMachine):
     @invariant()
     def every_standing_entry_is_a_settled_payments(self) -> None:
         """Money is booked exactly for the payments that count as confirmed, whole, once."""
-        for payment in Payment.objects.all():
-            assert (payment.ledger_entry_id is not None) == (payment.status == PaymentStatus.SETTLED)
+        settled = Q(status=PaymentStatus.SETTLED)
+        assert not Payment.objects.filter(settled, ledger_entry__isnull=True).exists()
+        assert not Payment.objects.filter(~settled, ledger_entry__isnull=False).exists()
         booked = Payment.objects.filter(ledger_entry__isnull=False).aggregate(total=Sum("amount_minor"))[
             "total"
         ]
@@ -202,7 +198,7 @@ class GatewayMachine(RuleBasedStateMachine):
     @invariant()
     def a_settled_invoice_has_its_money(self) -> None:
         """Settled by payments means credited in full, at the invoice's own rates."""
-        for invoice in Invoice.objects.filter(status="Settled", marked_status=""):
+        for invoice in Invoice.objects.filter(pk__in=[row.pk for row in self.open], status="Settled"):
             credited = sum(
                 int(payment.booked_as.split(":")[2])
                 for payment in invoice.payments.filter(booked_as__startswith="credited")
@@ -266,5 +262,7 @@ def test_the_invariants_hold_on_every_walk(walked):
             suppress_health_check=list(HealthCheck),
             derandomize=False,
             database=None,
+            # The chain and the database go on from walk to walk, so a shorter walk cannot be tried again from the start.
+            phases=[Phase.generate],
         ),
     )

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         finality = f"the tag {network.finality_tag}" if network.finality_tag else "depth"
         self.stdout.write(f"{network.name} ({network.slug}) added; final by {finality}")
-        self.stdout.write(f"its first block: {network.anchor_hash_hex}")
+        self.stdout.write(f"its block {network.anchor_height}: {network.anchor_hash_hex}")
 
     def _anchor(self, slug: str, preset: NetworkPreset, *, asks: bool) -> Anchor | None:
         if not asks and preset.anchor_hash_hex:

@@ -16,7 +16,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from chains.models import Network, NetworkKind, OnChainAsset
+from chains import networks as chain_networks
+from chains.evm.presets import PRESETS
+from chains.evm.token_contract import Token
+from chains.networks import Anchor
 from chains.wallets import import_wallet
 from compliance.models import AdmittedAsset
 from merchants import api_keys, onboarding, stores, team, webhooks
@@ -168,46 +171,24 @@ def redirect_webhook(facts: dict[str, Any], url: str) -> None:
 
 def seed_networks(networks: dict[str, dict[str, Any]], *, now: datetime) -> None:
     """The two development chains, their assets, and the operator's wallet on each."""
-    bitcoin = Network(
-        slug="bitcoin",
-        name="Bitcoin (regtest)",
-        kind=NetworkKind.BITCOIN,
-        bitcoin_chain="regtest",
-        anchor_height=networks["bitcoin"]["anchor_height"],
-        anchor_hash_hex=networks["bitcoin"]["anchor_hash_hex"],
+    bitcoin = chain_networks.add_network(
+        PRESETS["bitcoin-regtest"], slug="bitcoin", coin_code="BTC", anchor=_anchor(networks["bitcoin"])
     )
-    evm = Network(
-        slug="evm",
-        name="EVM (development)",
-        kind=NetworkKind.EVM,
-        chain_id=networks["evm"]["chain_id"],
-        anchor_height=networks["evm"]["anchor_height"],
-        anchor_hash_hex=networks["evm"]["anchor_hash_hex"],
-        block_seconds=12,
+    evm = chain_networks.add_network(
+        PRESETS["local-evm"], slug="evm", coin_code="ETH", anchor=_anchor(networks["evm"])
     )
-    token = bytes.fromhex(networks["evm"]["token"].removeprefix("0x"))
-    assets = (
-        OnChainAsset(code="BTC", symbol="BTC", name="Bitcoin", network=bitcoin, decimals=8, quote_decimals=8),
-        OnChainAsset(code="ETH", symbol="ETH", name="Ether", network=evm, decimals=18, quote_decimals=7),
-        OnChainAsset(
-            code="USDT",
-            symbol="USDT",
-            name="Tether USD",
-            network=evm,
-            contract=token,
-            decimals=6,
-            quote_decimals=3,
-        ),
-    )
+    # What the demo has just deployed says this of itself; nobody needs to ask it.
+    token = Token(bytes.fromhex(networks["evm"]["token"].removeprefix("0x")), 6, "tUSDT", "Test Tether USD")
+    chain_networks.add_token(evm, token, code="USDT", symbol="USDT", name="Tether USD", quote_decimals=3)
     for network in (bitcoin, evm):
-        network.full_clean()
-        network.save()
         import_wallet(
             network=network, label="Development", owner="", public_key=PUBLIC_KEYS[network.slug], now=now
         )
-    for asset in assets:
-        asset.full_clean()
-        asset.save()
+
+
+def _anchor(network: dict[str, Any]) -> Anchor:
+    """What the started chain said of its first block."""
+    return Anchor(network["anchor_height"], network["anchor_hash_hex"].removeprefix("0x"))
 
 
 def admit_assets(admin: User, *, now: datetime) -> None:
