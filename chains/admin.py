@@ -11,27 +11,25 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from alatau_pay.admin_readonly import ReadOnlyAdmin
 from alatau_pay.money import Money
 from chains import wallets
 from chains.evm.addresses import checksum_address
 from chains.health_admin import HealthPages
-from chains.models import Block, DepositAddress, Network, OnChainAsset, Transfer, Wallet
+from chains.models import (
+    Block,
+    CoinBalance,
+    DepositAddress,
+    Network,
+    OnChainAsset,
+    Rescan,
+    Transfer,
+    TransferInput,
+    Wallet,
+)
 from chains.network_admin import AssetAdding, NetworkAdding
 from chains.network_forms import OnChainAssetForm
 from chains.wallet_import_admin import ImportPages
-
-
-class WrittenByVerbs(admin.ModelAdmin):
-    """Rows that the program writes: to be looked at."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _hex(value: bytes | memoryview | None, *, prefix: str = "") -> str:
@@ -156,7 +154,7 @@ class WalletAdmin(ImportPages):
 
 
 @admin.register(DepositAddress)
-class DepositAddressAdmin(WrittenByVerbs):
+class DepositAddressAdmin(ReadOnlyAdmin):
     list_display = ("address", "network", "wallet", "derivation_index", "purpose", "created_at")
     list_filter = ("network",)
     search_fields = ("address", "purpose")
@@ -164,7 +162,7 @@ class DepositAddressAdmin(WrittenByVerbs):
 
 
 @admin.register(Block)
-class BlockAdmin(WrittenByVerbs):
+class BlockAdmin(ReadOnlyAdmin):
     list_display = ("height", "network", "hash_hex", "time")
     list_filter = ("network",)
     ordering: ClassVar = ["network", "-height"]
@@ -180,7 +178,7 @@ class BlockAdmin(WrittenByVerbs):
 
 
 @admin.register(Transfer)
-class TransferAdmin(WrittenByVerbs):
+class TransferAdmin(ReadOnlyAdmin):
     list_display = (
         "txid_hex",
         "index",
@@ -221,3 +219,38 @@ class TransferAdmin(WrittenByVerbs):
     @admin.display(description=_("block"))
     def block_hash_hex(self, transfer: Transfer) -> str:
         return _hex(transfer.block_hash)
+
+
+@admin.register(TransferInput)
+class TransferInputAdmin(ReadOnlyAdmin):
+    list_display = ("network", "txid_hex", "spends")
+    list_filter = ("network",)
+
+    @admin.display(description="txid")
+    def txid_hex(self, row: TransferInput) -> str:
+        return _hex(row.txid)
+
+    @admin.display(description="spends")
+    def spends(self, row: TransferInput) -> str:
+        return f"{_hex(row.spent_txid)}:{row.spent_index}"
+
+
+@admin.register(Rescan)
+class RescanAdmin(ReadOnlyAdmin):
+    list_display = (
+        "network",
+        "first_height",
+        "next_height",
+        "last_height",
+        "found",
+        "started_at",
+        "finished_at",
+    )
+    list_filter = ("network",)
+
+
+@admin.register(CoinBalance)
+class CoinBalanceAdmin(ReadOnlyAdmin):
+    list_display = ("deposit_address", "height", "balance_minor", "spent_minor")
+    search_fields = ("deposit_address__address",)
+    list_select_related = ("deposit_address",)

@@ -181,10 +181,17 @@ def _write(
         ):
             return 0
         known = _known_transfers(network, block.height, [account.address.pk for account, _ in answered])
-        found = []
+        found, unknown = [], 0
         for account, state in answered:
+            unknown += state is not None and account.since is not None and before[account.address.pk] is None
             if state is not None:
                 found += _settle(account, state, before.get(account.address.pk), block, known)
+        if unknown:
+            logger.warning(
+                "the node does not say what %s addresses held before: they are watched from now on",
+                unknown,
+                extra={"network": network.slug},
+            )
         return _record(network, block, found, now) if found else 0
 
 
@@ -217,9 +224,6 @@ def _settle(
     address = account.address
     start = _start(account, before)
     if start is None:
-        logger.warning(
-            "no balance from before this address was given out", extra={"address": address.address}
-        )
         start = CoinBalance(deposit_address=address, height=block.height, balance_minor=state.balance_wei)
     explained = sum(wei for height, wei in known.get(address.pk, ()) if height > start.height)
     gained = state.balance_wei - start.balance_minor

@@ -217,8 +217,10 @@ class Transfer(models.Model):
     """Value arriving at a deposit address, as the chain reports it. Written by ``chains.watcher`` alone.
 
     ``index`` is the output number (Bitcoin) or the log index (EVM token); the coin moved by an EVM transaction itself is
-    -1; a token transfer seen before its log exists is -2 and takes its log index when it is mined. ``pending_match`` says
-    that something of the row changed and whoever matches transfers has not looked yet.
+    -1; a token transfer seen before its log exists is -2 and takes its log index when it is mined. Coin moved inside an EVM
+    transaction's calls is -100 and below, in the order of the calls; where no node told of the call but the address's balance
+    did, ``txid`` is the hash of the block that was checked and ``index`` -100 less the deposit address's number.
+    ``pending_match`` says that something of the row changed and whoever matches transfers has not looked yet.
     """
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="transfers")

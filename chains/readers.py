@@ -14,7 +14,6 @@ from itertools import zip_longest
 from django.conf import settings
 
 from chains import watched
-from chains.bitcoin import announcements
 from chains.bitcoin.announcements import Announcements
 from chains.bitcoin.mempool import Listing, MempoolView
 from chains.bitcoin.reader import BitcoinReader
@@ -52,6 +51,8 @@ class NodeChoice:
 
     fingerprint: tuple[object, ...]
     candidates: list[_Candidate] = field(default_factory=list)
+    # Only what this one announces is heard step by step; what the others do waits until they are read.
+    _asked_last: _Candidate | None = None
 
     def in_order(self, doubted: Collection[str] = ()) -> list[ChainReader]:
         """Readers to try now: by preference; behind the others those named in ``doubted`` and those that failed lately."""
@@ -80,16 +81,17 @@ class NodeChoice:
         if candidate.failures:
             logger.warning("node %s answers again", reader.name)
         candidate.failures, candidate.retry_at = 0, 0.0
+        self._asked_last = candidate
 
     def wait_for_news(self, seconds: float, sleep: Callable[[float], object]) -> None:
-        """Wait so long, or until one of the nodes announces something. ``sleep`` waits where none can."""
-        sources = [each.announcements for each in self.candidates if each.announcements is not None]
-        if not sources:
+        """Wait so long, or until the node that is read announces something. ``sleep`` waits where it cannot."""
+        source = self._asked_last.announcements if self._asked_last is not None else None
+        if source is None:
             sleep(seconds)
             return
         # A moment first, so that what is announced together is read together.
         sleep(min(seconds, TOGETHER_SECONDS))
-        announcements.wait_for_any(sources, seconds - TOGETHER_SECONDS)
+        source.wait(seconds - TOGETHER_SECONDS)
 
     def close(self) -> None:
         """Close the connections."""

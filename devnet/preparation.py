@@ -18,7 +18,13 @@ from alatau_pay.embedded.process import StartFailed
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A change in any of these files makes the next start prepare the database again.
-DATABASE_FROM = ("requirements.txt", "*/migrations/*.py", "payments/management/commands/seed_demo.py")
+DATABASE_FROM = (
+    "requirements.txt",
+    "*/migrations/*.py",
+    "payments/management/commands/seed_demo.py",
+    "chains/evm/presets.py",
+    "chains/networks.py",
+)
 #: And these, the collected static files, which every installation in this folder shares.
 STATIC_FROM = ("requirements.txt", "alatau_pay/settings.py", "static/**/*")
 STATIC_STATE = ROOT / "var" / "static.json"

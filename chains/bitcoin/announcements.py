@@ -51,14 +51,14 @@ class Announcements:
         self._numbers: dict[bytes, int] = {}
         self._has_gap = True
 
-    def register(self, poller: zmq.Poller) -> None:
-        """Let ``poller`` wake for announcements."""
-        poller.register(self._socket, zmq.POLLIN)
-
     def close(self) -> None:
         """End the subscription."""
         self._socket.disable_monitor()
         self._context.destroy(linger=0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for an announcement, at most so long. Returns whether there is one."""
+        return bool(self._socket.poll(max(0, round(seconds * 1000))))
 
     def drain(self) -> Heard:
         """Everything announced since the last call."""
@@ -100,11 +100,3 @@ class Announcements:
                 self._connected_at = None
             self._has_gap = True
             self._numbers.clear()
-
-
-def wait_for_any(sources: Sequence[Announcements], seconds: float) -> bool:
-    """Wait for an announcement on any of ``sources``, at most so long. Returns whether there is one."""
-    poller = zmq.Poller()
-    for source in sources:
-        source.register(poller)
-    return bool(poller.poll(max(0, round(seconds * 1000))))

@@ -20,6 +20,8 @@ from chains.bitcoin.transfers import BadBlock
 # How many transactions are fetched at once, and in one step.
 TRANSACTIONS_PER_BATCH = 500
 TRANSACTIONS_PER_STEP = 5_000
+# How many announced ones are kept for a step that does not come.
+ANNOUNCED_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ class MempoolView:
                 self._announced[txid_of(raw).hex()] = raw
             except BadBlock:
                 continue  # not from a Bitcoin node; the list will tell
+        if len(self._announced) > ANNOUNCED_MAX:
+            # The node announces but does not answer: its list will tell, when it does.
+            self._announced.clear()
+            self._trusted = False
         self._left |= heard.left
         self._looked_at -= heard.left
         self._unannounced -= self._announced.keys()

@@ -29,12 +29,16 @@ Manner = Callable[[str, list[Any], Any], Any]
 
 
 class Provider:
-    """``manner`` may be set at any time; batches of over ``calls_max`` get HTTP 413, those of over ``calls_fast`` an answer
-    after ``SLOW_SECONDS``; ``asked`` holds every batch."""
+    """What it does may be set at any time.
+
+    ``manner`` rewrites single answers. Batches with ``refused_method`` get HTTP 503, those of over ``calls_max`` calls HTTP 413,
+    those of over ``calls_fast`` their answer after ``SLOW_SECONDS``. ``asked`` holds every batch.
+    """
 
     def __init__(self, node_url: str) -> None:
         self.manner: Manner = lambda method, params, result: result
         self.calls_max = 10_000
+        self.refused_method = ""
         self.calls_fast = 10_000
         self.asked: list[list[tuple[str, list[Any]]]] = []
         self._node_url = node_url
@@ -67,6 +71,8 @@ class Provider:
         self.asked.append([(call["method"], call["params"]) for call in calls])
         if len(calls) > self.calls_fast:
             time.sleep(SLOW_SECONDS)
+        if any(call["method"] == self.refused_method for call in calls):
+            return 503, b"Service Unavailable"
         if len(calls) > self.calls_max:
             return 413, b"Request Entity Too Large"
         headers = {"Content-Type": "application/json"}

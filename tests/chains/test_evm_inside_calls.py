@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 from django.utils import timezone
 
 from chains import coin_checks, readers, rescanning, rewinding
+from chains.condition import StepStatus
 from chains.evm import traces
 from chains.models import CoinBalance, Transfer, TransferState
 from devnet.anvil import AnvilProcess
 from devnet.evm_wallet import EvmWallet, uint_call
 from tests.chains.conftest import Watched
 from tests.chains.contracting import deploy
+from tests.chains.provider import Provider, Refusal
 
 Mine = Callable[..., None]
 
@@ -273,3 +276,63 @@ def test_a_network_is_checked_again_by_another_process_without_counting_twice(
         readers.forget("evm")
         settle(evm)
     assert credited(evm) == [("invoice 1", WEI)]
+
+
+def test_at_a_node_without_history_addresses_are_watched_from_the_first_check_on(
+    anvil: AnvilProcess,
+    evm: Watched,
+    evm_resident: EvmWallet,
+    contract: str,
+    mine: Mine,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.EVM_TRACES = False
+    evm.address("a")
+    evm.address("b")
+    mine(2 * DEEP)
+    asked: list[str] = []
+
+    def forgetful(method: str, params: list[Any], result: Any) -> Any:
+        if method in ("eth_getBalance", "eth_getTransactionCount"):
+            asked.append(params[1]["blockHash"])
+            newest = anvil.rpc("eth_getBlockByHash", asked[0], False)["number"]
+            this = anvil.rpc("eth_getBlockByHash", params[1]["blockHash"], False)["number"]
+            return result if int(this, 16) >= int(newest, 16) else Refusal(-32000, "missing trie node")
+        return result
+
+    with Provider(anvil.url).running() as provider, caplog.at_level(logging.WARNING, "chains.coin_checks"):
+        settings.NODE_URLS = {**settings.NODE_URLS, "evm": [provider.url]}
+        provider.manner = forgetful
+        settle(evm)
+        evm_resident.send(
+            to=contract, value_wei=WEI, calldata=uint_call("pay(address)", evm.address("a").address)
+        )
+        mine(DEEP)
+        settle(evm)
+    assert credited(evm) == [("a", WEI)]
+    said = [record.getMessage() for record in caplog.records if record.name == "chains.coin_checks"]
+    assert said == ["the node does not say what 2 addresses held before: they are watched from now on"]
+
+
+def test_a_node_that_does_not_say_balances_fails_nothing_else_and_is_logged_once(
+    anvil: AnvilProcess,
+    evm: Watched,
+    evm_resident: EvmWallet,
+    contract: str,
+    mine: Mine,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.EVM_TRACES = False
+    address = evm.address().address
+    with Provider(anvil.url).running() as provider, caplog.at_level(logging.WARNING, "chains.coin_checks"):
+        settings.NODE_URLS = {**settings.NODE_URLS, "evm": [provider.url]}
+        provider.refused_method = "eth_getBalance"
+        evm_resident.pay_coin(address, 10**15)
+        for _ in range(3):
+            mine(2)
+            assert evm.catch_up().status is StepStatus.CURRENT
+    assert credited(evm) == [("invoice 1", 10**15)]
+    said = [record for record in caplog.records if "balances were not checked" in record.getMessage()]
+    assert len(said) == 1
