@@ -1,11 +1,11 @@
-"""Seconds to derive 1,000 deposit addresses from a public key."""
+"""CPU seconds to derive 1,000 deposit addresses from a public key."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from bench.figures import Figure, at_most
-from bench.turns import wall_seconds
+from bench.turns import cpu_seconds
 from chains.derivation import Derived, derive_bitcoin, derive_evm, normalise_bitcoin, normalise_evm
 
 # The account key that BIP-84 publishes.
@@ -18,7 +18,7 @@ def measure() -> Iterator[Figure]:
     """The three kinds in turns."""
     kinds = {"wpkh": _bitcoin("wpkh"), "tr": _bitcoin("tr"), "EVM": _evm()}
     works = [lambda derive=derive: [derive(index) for index in range(COUNT)] for derive in kinds.values()]
-    for kind, seconds in zip(kinds, wall_seconds(*works, rounds=ROUNDS), strict=True):
+    for kind, seconds in zip(kinds, cpu_seconds(*works, rounds=ROUNDS), strict=True):
         yield at_most(f"{COUNT:,} addresses derived, {kind}", seconds, "s", 0.3)
 
 

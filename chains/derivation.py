@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from embit import ec, script
+from embit import bech32, ec, script
 from embit.bip32 import HARDENED_INDEX, HDKey
 from embit.descriptor.checksum import checksum
 from embit.networks import NETWORKS
@@ -43,6 +43,10 @@ __all__ = [
     "normalise_evm",
     "require_fast_library",
 ]
+
+
+# The first byte of a SegWit script → its version and how its address is checksummed (BIP-173, BIP-350).
+_WITNESS_ENCODINGS = {0x00: (0, bech32.Encoding.BECH32), 0x51: (1, bech32.Encoding.BECH32M)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def derive_bitcoin(descriptor: str, index: int, chain: str) -> Derived:
     if chain not in BITCOIN_CHAINS:
         raise ValueError(f"unknown Bitcoin chain: {chain!r}")
     output = _script_maker(descriptor)(_checked_index(index))
-    return Derived(address=output.address(NETWORKS[chain]), key=bytes(output.data))
+    return Derived(address=_address(output, chain), key=bytes(output.data))
 
 
 def normalise_evm(text: str) -> str:
@@ -126,6 +130,16 @@ def _checked_index(index: int) -> int:
     if isinstance(index, bool) or not 0 <= index < HARDENED_INDEX:
         raise ValueError("an address index is between 0 and 2^31-1")
     return index
+
+
+def _address(output: Any, chain: str) -> str:
+    """How people read an output script. For SegWit this is embit's own encoding without its decoding again to see."""
+    data, network = bytes(output.data), NETWORKS[chain]
+    if data[0] not in _WITNESS_ENCODINGS or data[1] != len(data) - 2:
+        return str(output.address(network))
+    version, encoding = _WITNESS_ENCODINGS[data[0]]
+    groups = bech32.convertbits(data[2:], 8, 5)
+    return str(bech32.bech32_encode(encoding, network["bech32"], [version, *groups]))
 
 
 def _child(branch: HDKey, index: int) -> ec.PublicKey:

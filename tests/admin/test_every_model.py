@@ -15,6 +15,18 @@ from tests import world as city
 OURS = ["merchants", "chains", "compliance", "settlements", "payments"]
 MODELS = [model for label in OURS for model in apps.get_app_config(label).get_models()]
 
+# Rows that only a watcher on a real chain, or a person in a rare case, writes; their own tests open their pages.
+ONLY_ON_REAL_CHAINS = {
+    "Block",
+    "CoinBalance",
+    "ConfirmationTier",
+    "HeldDecision",
+    "NetworkAlert",
+    "NodeHealth",
+    "Rescan",
+    "TransferInput",
+}
+
 
 @pytest.fixture
 def officer(db):
@@ -44,16 +56,17 @@ def test_every_model_is_there(model):
 
 
 def test_every_list_and_every_row_opens(officer):
-    opened = 0
+    empty = set()
     for model in MODELS:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         assert officer.get(reverse(f"{name}_changelist")).status_code == 200, model
         assert officer.get(reverse(f"{name}_changelist"), {"q": "x"}).status_code == 200, model
         row = model._default_manager.first()
-        if row is not None:
+        if row is None:
+            empty.add(model.__name__)
+        else:
             assert officer.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200, model
-            opened += 1
-    assert opened >= len(MODELS) - 3
+    assert empty <= ONLY_ON_REAL_CHAINS
 
 
 def test_a_shopkeeper_does_not_come_in(world, client):
