@@ -194,7 +194,12 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A message is only a wake-up: redeliver soon, since the database knows what is done.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120, "unacked_restore_interval": 10}
+# "priority": a worker takes from its queues in the order of its -Q, so a payment never waits behind a row of webhooks.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 10,
+    "queue_order_strategy": "priority",
+}
 CELERY_TIMEZONE = TIME_ZONE
 
 # slug=url pairs, several for one network in order of preference: "bitcoin=http://user:pass@10.0.0.5:8332,evm=http://…"

@@ -21,7 +21,7 @@ from bench.turns import percentile
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.evm_token import TOKEN_ADDRESS
 from devnet.evm_wallet import EvmWallet
-from devnet.gateway import Gateway
+from devnet.gateway import Gateway, Ports
 from devnet.process import JsonRpcClient
 from devnet.resident import Resident
 
@@ -122,7 +122,7 @@ class BlockClock:
 def measure() -> Iterator[Figure]:
     """One gateway, invoices through its API, and a resident who pays them on the chains themselves."""
     with tempfile.TemporaryDirectory(prefix="alatau-pay-bench-") as scratch:
-        with Gateway(Path(scratch), say=lambda _: None) as gateway:
+        with Gateway(Path(scratch), ports=Ports.anywhere(), say=lambda _: None) as gateway:
             description = gateway.description
             nodes = description["nodes"]
             Resident(bitcoin_url=nodes["bitcoin"]["url"], evm_url=nodes["evm"]["url"]).fund()

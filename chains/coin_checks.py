@@ -21,7 +21,6 @@ from django.db import transaction
 from django.db.models import Sum
 
 from alatau_pay.wake import wake
-from chains.evm.coin_state import CoinState
 from chains.evm.reader import EvmReader
 from chains.models import Block, CoinBalance, DepositAddress, Network, OnChainAsset, Transfer, TransferState
 from chains.nodes import NodeError, NodeUnavailable
@@ -65,7 +64,7 @@ _turns: dict[str, Turn] = {}
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """An address to check: since which block, and what it held there (None: not known before, to be asked)."""
+    """An address to check, and what with: its ``row``, or where it has none its balance at the block ``since``."""
 
     address: DepositAddress
     row: CoinBalance | None
@@ -124,9 +123,10 @@ def check(network_slug: str, reader: EvmReader, turn: Turn, *, now: datetime) ->
     questions = [(bytes(account.address.key), bytes(block.hash)) for account in accounts]
     starts = [account for account in accounts if account.since is not None]
     questions += [(bytes(each.address.key), bytes(each.since.hash)) for each in starts if each.since]
-    states = reader.coin_states(questions)
-    before = {each.address.pk: state for each, state in zip(starts, states[len(accounts) :], strict=True)}
-    recorded = _write(network, block, list(zip(accounts, states, strict=False)), before, now)
+    balances = reader.coin_balances(questions)
+    answered = list(zip(accounts, balances[: len(accounts)], strict=True))
+    before = {each.address.pk: wei for each, wei in zip(starts, balances[len(accounts) :], strict=True)}
+    recorded = _write(network, block, answered, before, now)
     turn.height = block.height
     return recorded
 
@@ -168,8 +168,8 @@ def _block_before(instant: datetime, kept: Sequence[Block]) -> Block:
 def _write(
     network: Network,
     block: Block,
-    answered: Sequence[tuple[_Account, CoinState | None]],
-    before: Mapping[int, CoinState | None],
+    answered: Sequence[tuple[_Account, int | None]],
+    before: Mapping[int, int | None],
     now: datetime,
 ) -> int:
     with transaction.atomic():
@@ -182,10 +182,10 @@ def _write(
             return 0
         known = _known_transfers(network, block.height, [account.address.pk for account, _ in answered])
         found, unknown = [], 0
-        for account, state in answered:
-            unknown += state is not None and account.since is not None and before[account.address.pk] is None
-            if state is not None:
-                found += _settle(account, state, before.get(account.address.pk), block, known)
+        for account, wei in answered:
+            unknown += wei is not None and account.since is not None and before[account.address.pk] is None
+            if wei is not None:
+                found += _settle(account, wei, before.get(account.address.pk), block, known)
         if unknown:
             logger.warning(
                 "the node does not say what %s addresses held before: they are watched from now on",
@@ -218,31 +218,29 @@ def _known_transfers(network: Network, height: int, address_ids: Sequence[int]) 
 
 
 def _settle(
-    account: _Account, state: CoinState, before: CoinState | None, block: Block, known: _Known
+    account: _Account, balance_wei: int, before: int | None, block: Block, known: _Known
 ) -> list[FoundTransfer]:
     """Bring the address's row to ``block``; returns what arrived unexplained, at most one transfer."""
     address = account.address
     start = _start(account, before)
     if start is None:
-        start = CoinBalance(deposit_address=address, height=block.height, balance_minor=state.balance_wei)
+        start = CoinBalance(deposit_address=address, height=block.height, balance_minor=balance_wei)
     explained = sum(wei for height, wei in known.get(address.pk, ()) if height > start.height)
-    gained = state.balance_wei - start.balance_minor
+    gained = balance_wei - start.balance_minor
     if account.row is not None and gained == explained == 0:
         return []
     start.spent_minor += max(0, explained - gained)
     unexplained = max(0, gained - explained)
-    start.height, start.balance_minor = block.height, state.balance_wei
+    start.height, start.balance_minor = block.height, balance_wei
     start.save()
     return [_found(address, block, unexplained)] if unexplained else []
 
 
-def _start(account: _Account, before: CoinState | None) -> CoinBalance | None:
+def _start(account: _Account, before: int | None) -> CoinBalance | None:
     """What the address is compared with: its row, or a new one of what it held where it begins."""
     if account.row is not None or account.since is None or before is None:
         return account.row
-    return CoinBalance(
-        deposit_address=account.address, height=account.since.height, balance_minor=before.balance_wei
-    )
+    return CoinBalance(deposit_address=account.address, height=account.since.height, balance_minor=before)
 
 
 def _found(address: DepositAddress, block: Block, amount_minor: int) -> FoundTransfer:

@@ -47,11 +47,16 @@ class Ports:
     bitcoin_zmq: int = 28332
     evm: int = 8545
 
+    @classmethod
+    def anywhere(cls) -> Ports:
+        """Ports that nobody prefers: for gateways that run beside a demo or beside each other."""
+        return cls(**dict.fromkeys(asdict(cls()), 0))
+
     def free(self) -> Ports:
         """The same, with a free port in the place of each taken one, and no port twice."""
         chosen: dict[str, int] = {}
         for name, preferred in asdict(self).items():
-            port = free_port(preferred)
+            port = free_port(preferred or None)
             while port in chosen.values():
                 port = free_port()
             chosen[name] = port

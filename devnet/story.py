@@ -24,7 +24,7 @@ import httpx
 
 from devnet import story_books
 from devnet.browser import Browser
-from devnet.gateway import Gateway
+from devnet.gateway import Gateway, Ports
 from devnet.resident import Paid, Resident
 from devnet.shop import Shop
 
@@ -91,7 +91,7 @@ class Story:
 def tell(story: Story, stack: ExitStack) -> None:
     """The story, step by step. Raises as soon as one does not hold."""
     with story.step("start PostgreSQL, Redis, two chains and the gateway"):
-        gateway = Gateway(story.directory, with_merchants=False, say=lambda _: None)
+        gateway = Gateway(story.directory, with_merchants=False, ports=Ports.anywhere(), say=lambda _: None)
         story.description = stack.enter_context(_running(gateway))
     base_url = story.description["base_url"]
     owner, admin = Browser(base_url), Browser(base_url)

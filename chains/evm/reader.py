@@ -16,7 +16,7 @@ from typing import Any
 from chains.evm import linking, log_check
 from chains.evm.answer_shape import fault_of_the_node
 from chains.evm.arrivals import Arrivals
-from chains.evm.coin_state import CoinState, coin_states
+from chains.evm.coin_balances import coin_balances
 from chains.evm.inside_calls import InsideCalls
 from chains.evm.node_identity import NodeIdentity
 from chains.evm.pending import PendingTransactions
@@ -191,9 +191,9 @@ class EvmReader:
         self._pending.accept()
 
     @fault_of_the_node
-    def coin_states(self, questions: Sequence[tuple[bytes, bytes]]) -> list[CoinState | None]:
-        """The coin at each (address, block hash); None where the node does not say, as it may of older blocks."""
-        return coin_states(self._rpc, questions)
+    def coin_balances(self, questions: Sequence[tuple[bytes, bytes]]) -> list[int | None]:
+        """The wei at each (address, block hash); None where the node does not say, as it may of older blocks."""
+        return coin_balances(self._rpc, questions)
 
     def _ask(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:

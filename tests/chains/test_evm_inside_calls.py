@@ -294,7 +294,7 @@ def test_at_a_node_without_history_addresses_are_watched_from_the_first_check_on
     asked: list[str] = []
 
     def forgetful(method: str, params: list[Any], result: Any) -> Any:
-        if method in ("eth_getBalance", "eth_getTransactionCount"):
+        if method == "eth_getBalance":
             asked.append(params[1]["blockHash"])
             newest = anvil.rpc("eth_getBlockByHash", asked[0], False)["number"]
             this = anvil.rpc("eth_getBlockByHash", params[1]["blockHash"], False)["number"]

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from devnet.gateway import Gateway
+from devnet.gateway import Gateway, Ports
 from devnet.resident import Resident
 
 
@@ -52,7 +52,7 @@ class RunningGateway:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway with the demo's merchants; what dies is restarted as in ``make demo``."""
-    gateway = Gateway(tmp_path_factory.mktemp("gateway"), say=lambda _: None)
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), ports=Ports.anywhere(), say=lambda _: None)
     with gateway:
         ending = threading.Event()
         watching = threading.Thread(target=gateway.watch, args=(ending,), daemon=True)
