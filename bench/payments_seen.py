@@ -162,7 +162,8 @@ def _mined(description: dict[str, Any], rows: PaymentRows) -> Iterator[Figure]:
     call("evm_setIntervalMining", BLOCK_INTERVAL_SECONDS)
     with BlockClock(node_url) as clock:
         paid = _pay([lambda request=request: pay(request) for request in requests], rows)
-        receipts = {txid: call("eth_getTransactionReceipt", "0x" + txid) for txid in paid}
+        receipts = {txid: wallet.wait("0x" + txid) for txid in paid}
+        time.sleep(0.1)  # for the clock to have noted the last block too
     mined = {txid: clock.mined_at[int(receipt["blockNumber"], 16)] for txid, receipt in receipts.items()}
     limit_ms = BLOCK_INTERVAL_SECONDS * 1000 + 500
     # Where the row was there before the block, because the watcher reads the mempool too, this is negative.

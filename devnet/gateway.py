@@ -221,24 +221,10 @@ class Gateway:
     def _programs(self, environment: dict[str, str]) -> list[Service]:
         celery = [sys.executable, "-m", "celery", "-A", "alatau_pay"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
-        web = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "alatau_pay.wsgi:application",
-            "--bind",
-            f"{LOOPBACK}:{self._ports.web}",
-        ]
-        web += [
-            "--worker-class",
-            "gthread",
-            "--workers",
-            "2",
-            "--threads",
-            "4",
-            "--preload",
-            "--no-control-socket",
-        ]
+        web = [sys.executable, "-m", "gunicorn", "alatau_pay.wsgi:application"]
+        web += ["--bind", f"{LOOPBACK}:{self._ports.web}"]
+        web += ["--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        web += ["--preload", "--no-control-socket"]
         live = [sys.executable, "-m", "uvicorn", "alatau_pay.asgi:application", "--host", LOOPBACK]
         # Streams stay open for as long as somebody watches: they must not hold back the end.
         live += ["--port", str(self._ports.live), "--no-access-log", "--timeout-graceful-shutdown", "1"]

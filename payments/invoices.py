@@ -83,7 +83,11 @@ def create(
 def receive(invoice_id: str, payment: Payment, *, now: datetime) -> Invoice:
     """Tell of a payment that was just matched, then apply; in the matcher's database transaction."""
     with transaction.atomic():
-        invoice = Invoice.objects.select_for_update().select_related("store").get(pk=invoice_id)
+        invoice = (
+            Invoice.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("store")
+            .get(pk=invoice_id)
+        )
         telling.of_received(invoice, payment, now=now)
         _apply_locked(invoice, now=now, actor=None)
     return invoice
@@ -95,7 +99,11 @@ def apply(invoice_id: str, *, now: datetime) -> Invoice:
     Guarantees: status, ledger, events and webhooks change together or not at all; applying again changes nothing.
     """
     with transaction.atomic():
-        invoice = Invoice.objects.select_for_update().select_related("store").get(pk=invoice_id)
+        invoice = (
+            Invoice.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("store")
+            .get(pk=invoice_id)
+        )
         _apply_locked(invoice, now=now, actor=None)
     return invoice
 
@@ -103,7 +111,11 @@ def apply(invoice_id: str, *, now: datetime) -> Invoice:
 def correct_amount(payment: Payment, *, amount_minor: int, now: datetime) -> Invoice:
     """The chain now says that another amount arrived (a reorganisation of a token that takes a fee): book that instead."""
     with transaction.atomic():
-        invoice = Invoice.objects.select_for_update().select_related("store").get(pk=payment.invoice_id)
+        invoice = (
+            Invoice.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("store")
+            .get(pk=payment.invoice_id)
+        )
         coin = payment.transfer.asset.asset
         booking.bring_to(
             payment, lifecycle.NOTHING_BOOKED, coin=coin, merchant_id=invoice.store.merchant_id, now=now
@@ -123,7 +135,11 @@ def mark(invoice_id: str, *, status: str, user: User | None, now: datetime) -> I
     if status not in MARKS:
         raise MarkRefused("an invoice can be marked Settled or Invalid")
     with transaction.atomic():
-        invoice = Invoice.objects.select_for_update().select_related("store").get(pk=invoice_id)
+        invoice = (
+            Invoice.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("store")
+            .get(pk=invoice_id)
+        )
         if status not in markable(invoice):
             raise MarkRefused(f"an invoice that is {invoice.status} cannot be marked {status}")
         invoice.marked_status = status

@@ -43,7 +43,7 @@ def unmatched() -> QuerySet[Transfer]:
 @transaction.atomic
 def _match_one(transfer_id: int, *, now: datetime) -> bool:
     transfer = (
-        Transfer.objects.select_for_update(skip_locked=True, of=("self",))
+        Transfer.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
         .select_related("deposit_address", "asset__network", "network")
         .filter(pk=transfer_id, pending_match=True)
         .first()

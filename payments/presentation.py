@@ -236,4 +236,6 @@ def _arrivals(invoice: Invoice) -> list[Arrival]:
 def _arrival(payment: Payment, depth: Depth) -> Arrival:
     transfer = payment.transfer
     required = depth.required(transfer.network)
-    return Arrival(payment, min(confirmations.of(transfer, transfer.network), required), required)
+    # One that has its number but not yet its network's finality is shown as lacking the last.
+    most = required if payment.status == PaymentStatus.SETTLED else max(required - 1, 0)
+    return Arrival(payment, min(confirmations.of(transfer, transfer.network), most), required)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from chains.bitcoin.layout import compact_size
 from chains.bitcoin.transfers import HEADER_LENGTH, BadBlock
 from chains.observation import Outpoint
 
@@ -20,9 +21,7 @@ SEQUENCE_SIGNALS_BELOW = 0xFFFFFFFE
 # More outpoints than this are looked for in one pass over the block.
 SEARCHED_MAX = 32
 
-_UINT16 = struct.Struct("<H").unpack_from
 _UINT32 = struct.Struct("<I").unpack_from
-_UINT64 = struct.Struct("<Q").unpack_from
 _NO_TXID = bytes(32)
 _OUTPOINT_LENGTH = 36
 
@@ -85,7 +84,7 @@ def double_spends(raw_block: bytes, wanted: Mapping[Outpoint, Collection[bytes]]
 
 def _double_spends(raw: bytes, present: Mapping[bytes, Collection[bytes]]) -> dict[bytes, bytes]:
     rivals: dict[bytes, bytes] = {}
-    count, position = _compact_size(raw, HEADER_LENGTH)
+    count, position = compact_size(raw, HEADER_LENGTH)
     for _ in range(count):
         start = position
         outpoints, _, outputs_at = _read_inputs(raw, start + 4)
@@ -101,11 +100,11 @@ def _read_inputs(raw: bytes, position: int) -> tuple[list[bytes], list[int], int
     """Serialised outpoints and sequence numbers of the transaction whose version ends at ``position``; where outputs start."""
     if raw[position] == 0:
         position += 2  # the marker of a transaction with witnesses
-    count, position = _compact_size(raw, position)
+    count, position = compact_size(raw, position)
     outpoints, sequences = [], []
     for _ in range(count):
         outpoints.append(raw[position : position + _OUTPOINT_LENGTH])
-        length, position = _compact_size(raw, position + _OUTPOINT_LENGTH)
+        length, position = compact_size(raw, position + _OUTPOINT_LENGTH)
         sequences.append(_UINT32(raw, position + length)[0])
         position += length + 4
     if not outpoints:
@@ -115,16 +114,16 @@ def _read_inputs(raw: bytes, position: int) -> tuple[list[bytes], list[int], int
 
 def _ends(raw: bytes, start: int, outputs_at: int, input_count: int) -> tuple[int, int]:
     """Where the outputs end of the transaction that began at ``start``, and where it ends itself."""
-    output_count, position = _compact_size(raw, outputs_at)
+    output_count, position = compact_size(raw, outputs_at)
     for _ in range(output_count):
-        length, position = _compact_size(raw, position + 8)
+        length, position = compact_size(raw, position + 8)
         position += length
     body_end = position
     if raw[start + 4] == 0:
         for _ in range(input_count):
-            item_count, position = _compact_size(raw, position)
+            item_count, position = compact_size(raw, position)
             for _ in range(item_count):
-                length, position = _compact_size(raw, position)
+                length, position = compact_size(raw, position)
                 position += length
     return body_end, position + 4
 
@@ -134,18 +133,6 @@ def _txid(raw: bytes, body_end: int) -> bytes:
     body_start = 6 if raw[4] == 0 else 4
     stripped = raw[:4] + raw[body_start:body_end] + raw[-4:]
     return sha256(sha256(stripped).digest()).digest()[::-1]
-
-
-def _compact_size(raw: bytes, position: int) -> tuple[int, int]:
-    """The number written at ``position`` in Bitcoin's variable-length form, and where the next byte is."""
-    first = raw[position]
-    if first < 0xFD:
-        return first, position + 1
-    if first == 0xFD:
-        return _UINT16(raw, position + 1)[0], position + 3
-    if first == 0xFE:
-        return _UINT32(raw, position + 1)[0], position + 5
-    return _UINT64(raw, position + 1)[0], position + 9
 
 
 def _serialised(outpoint: Outpoint) -> bytes:

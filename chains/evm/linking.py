@@ -1,4 +1,4 @@
-"""Which blocks and logs of one answer belong together: the chain may move while a node answers. Pure."""
+"""Which blocks and logs of one answer belong together: the chain may move while a node answers."""
 
 from __future__ import annotations
 
