@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
 from alatau_pay.money import format_minor
 from merchants.models import User
-from payments import held, held_form
+from payments import held, held_form, matching
 from payments.models import (
     ConfirmationTier,
     HeldDecision,
@@ -26,6 +26,7 @@ from payments.models import (
     Payment,
     Quote,
     RateObservation,
+    UnclaimedTransfer,
 )
 from payments.quoting import RateUnavailable
 
@@ -169,6 +170,24 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display(description=_("value"), ordering="value_tiyn")
     def value(self, payment: Payment) -> str:
         return tenge_text(payment.value_tiyn)
+
+
+@admin.register(UnclaimedTransfer)
+class UnclaimedTransferAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "network", "asset", "amount", "deposit_address", "state", "received_at")
+    list_filter = ("network", "state")
+    search_fields = ("deposit_address__address",)
+    list_select_related = ("network", "asset__network", "deposit_address")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UnclaimedTransfer]:
+        """Only what nobody has claimed."""
+        return matching.unclaimed()
+
+    @admin.display(description=_("amount"))
+    def amount(self, transfer: UnclaimedTransfer) -> str:
+        return (
+            f"{format_minor(transfer.amount_minor, transfer.asset.decimals, trim=True)} {transfer.asset_id}"
+        )
 
 
 @admin.register(Quote)

@@ -23,10 +23,12 @@ from merchants.models import Store, User, WebhookDelivery
 from merchants.roles import Action, store_for
 from payments import invoices
 from payments.invoice_search import found, page_of, totals_of
-from payments.models import Invoice, InvoiceSource, InvoiceStatus
+from payments.models import Incident, Invoice, InvoiceSource, InvoiceStatus
 from payments.presentation import present
 from payments.sale_form import InvoiceForm, make_invoice
 from payments.wording import say
+
+INCIDENTS_SHOWN_MAX = 5
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -80,6 +82,9 @@ def invoice_list(request: HttpRequest, store_id: str) -> HttpResponse:
         "later_url": "?" + urlencode(filters | {"after": page.next_cursor}) if page.next_cursor else "",
         "first_url": "?" + urlencode(filters) if request.GET.get("after") else "",
         "may_create": _may(request, store, "create_invoice"),
+        "incidents": Incident.objects.filter(invoice__store=store, closed_at__isnull=True)[
+            :INCIDENTS_SHOWN_MAX
+        ],
     }
     return render(request, "payments/invoice_list.html", context)
 

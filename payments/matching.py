@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from chains.models import Transfer
 from payments import invoices
-from payments.models import Invoice, Payment, Quote
+from payments.models import Invoice, Payment, Quote, UnclaimedTransfer
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ def match_pending(*, now: datetime) -> int:
     return matched
 
 
-def unmatched() -> QuerySet[Transfer]:
-    """Transfers that belong to no invoice: money at an address that was given out for something else."""
-    return Transfer.objects.filter(payment__isnull=True, pending_match=False)
+def unclaimed() -> QuerySet[UnclaimedTransfer]:
+    """Transfers that were looked at and belong to no invoice; a person has to find out whose they are."""
+    return UnclaimedTransfer.objects.filter(payment__isnull=True, pending_match=False)
 
 
 @transaction.atomic

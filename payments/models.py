@@ -216,6 +216,13 @@ class ConfirmationTier(models.Model):
         return f"{self.network_id}: {self.confirmations} from {self.from_amount_tiyn} tiyn"
 
 
+class UnclaimedTransfer(Transfer):
+    """A transfer that belongs to no invoice: money at an address that was given out for something else."""
+
+    class Meta:
+        proxy = True
+
+
 class HeldDecisionKind(models.TextChoices):
     ACCEPT = "Accept", _("Accepted for the merchant at the current rate")
     REFUND = "Refund", _("To be refunded")

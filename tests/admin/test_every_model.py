@@ -20,6 +20,7 @@ ONLY_ON_REAL_CHAINS = {
     "Block",
     "CoinBalance",
     "ConfirmationTier",
+    "UnclaimedTransfer",
     "HeldDecision",
     "NetworkAlert",
     "NodeHealth",
@@ -61,7 +62,8 @@ def test_every_list_and_every_row_opens(officer):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         assert officer.get(reverse(f"{name}_changelist")).status_code == 200, model
         assert officer.get(reverse(f"{name}_changelist"), {"q": "x"}).status_code == 200, model
-        row = model._default_manager.first()
+        # A proxy's page shows a part of another model's rows, whose pages are opened there.
+        row = None if model._meta.proxy else model._default_manager.first()
         if row is None:
             empty.add(model.__name__)
         else:

@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from alatau_pay.assets import KZT, Asset
+from chains import addresses
 from chains.models import DepositAddress, Network, Wallet
 from compliance.admission import NotAdmitted
 from compliance.models import AdmittedAsset
@@ -416,3 +417,27 @@ def test_the_shop_is_told_of_a_payment_that_left_the_chain(world):
         invoice.events.filter(kind="InvoicePaymentInvalid").get().detail["reason"]
         == "replaced or double-spent"
     )
+
+
+def test_money_at_an_address_that_belongs_to_no_invoice_stays_visible(world, client):
+    address = addresses.allocate(
+        wallet=Wallet.objects.get(network=world.bitcoin), purpose="a donation", now=NOW
+    )
+    invoice = make_invoice(world.store)
+    transfer = arrive(invoice, height=100)
+    type(transfer).objects.filter(pk=transfer.pk).update(deposit_address=address)
+    assert matching.match_pending(now=NOW) == 1
+    assert [row.pk for row in matching.unclaimed()] == [transfer.pk]
+    client.force_login(world.admin, backend="django.contrib.auth.backends.ModelBackend")
+    assert transfer.txid_hex in client.get("/admin/payments/unclaimedtransfer/").content.decode()
+
+
+def test_the_dashboard_warns_of_a_settled_invoice_that_lost_its_payment(world, client):
+    invoice = make_invoice(world.store)
+    transfer = pay(invoice)
+    client.force_login(world.owner, backend="django.contrib.auth.backends.ModelBackend")
+    page = f"/stores/{world.store.pk}/invoices/"
+    assert "lost its payment" not in client.get(page).content.decode()
+    vanish(transfer)
+    matching.match_pending(now=NOW)
+    assert "lost its payment" in client.get(page).content.decode()
