@@ -15,6 +15,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from alatau_pay.money import divide_down
+from chains import receivers
+from chains.models import Network, NetworkKind
 from merchants.models import Store, User
 from payments import observations, telling
 from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment
@@ -73,13 +75,14 @@ def accept(payment_id: int, *, user: User, reason: str, now: datetime) -> HeldDe
 def refund(payment_id: int, *, address: str, user: User, reason: str, now: datetime) -> HeldDecision:
     """Owe the held money to the resident: it moves from "held" to "refunds due" until it is sent.
 
-    ``address`` is where the resident wants it (checked when the refund is sent), or empty while it is not known.
+    ``address`` is where the resident wants it, of the network that the payment came on, or empty while it is not known.
 
     Raises:
-        DecisionRefused: see there.
+        DecisionRefused: see there, also when the address is not one of that network.
     """
     with transaction.atomic():
         invoice, payment = _lock(payment_id, reason)
+        address = _receiver(payment.transfer.asset.network, address) if address else ""
         entry = held_refund_due(coin=payment.transfer.asset.asset, refunded_minor=payment.held_minor)
         return _decide(invoice, payment, HeldDecisionKind.REFUND, entry, user, reason, now, address=address)
 
@@ -112,13 +115,24 @@ def describe(payment: Payment) -> str:
     return "duplicate" if payment.invoice.status == "Settled" else "partial"
 
 
+def _receiver(network: Network, address: str) -> str:
+    try:
+        if network.kind == NetworkKind.BITCOIN:
+            return receivers.read_bitcoin(address, network.bitcoin_chain)
+        return receivers.read_evm(address)
+    except receivers.AddressRefused as error:
+        raise DecisionRefused(str(error)) from error
+
+
 def _lock(payment_id: int, reason: str) -> tuple[Invoice, Payment]:
     if not reason.strip():
         raise DecisionRefused("a decision has a reason")
     invoice_id = Payment.objects.values_list("invoice_id", flat=True).get(pk=payment_id)
     invoice = Invoice.objects.select_for_update(of=("self",)).select_related("store").get(pk=invoice_id)
     payment = (
-        Payment.objects.select_for_update(of=("self",)).select_related("transfer__asset").get(pk=payment_id)
+        Payment.objects.select_for_update(of=("self",))
+        .select_related("transfer__asset__network")
+        .get(pk=payment_id)
     )
     if payment.invoice_id != invoice_id:
         raise DecisionRefused("the payment was attached to another invoice at this moment")

@@ -68,7 +68,10 @@ def held_decide(request: HttpRequest, store_id: str, payment_id: int) -> HttpRes
         messages.success(request, _("Decided."))
     except held_form.REFUSALS:
         messages.error(
-            request, _("This cannot be decided so: see that there is a reason, and that nobody was faster.")
+            request,
+            _(
+                "This cannot be decided so: see that there is a reason, that an address is of the right network, and that nobody was faster."
+            ),
         )
     except RateUnavailable:
         messages.error(

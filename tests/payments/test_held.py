@@ -180,3 +180,26 @@ def test_an_unconfirmed_late_payment_does_not_wait_yet(world):
     arrive(invoice, at=LATER)
     matching.match_pending(now=LATER)
     assert not held.waiting().exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("BCRT1QCR8TE4KR609GCAWUTMRZA0J4XV80JY8ZEQCHGX", "bcrt1qcr8te4kr609gcawutmrza0j4xv80jy8zeqchgx"),
+        ("", ""),
+    ],
+)
+def test_a_refund_goes_to_an_address_of_the_payments_network(world, late, typed, kept):
+    decision = held.refund(late.pk, address=typed, user=world.owner, reason="x", now=LATER)
+    assert decision.refund_address == kept
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu", "0x9858EfFD232B4033E47d90003D41EC34EcaEda94", "home"],
+)
+def test_an_address_of_another_network_is_refused(world, late, typed):
+    with pytest.raises(held.DecisionRefused):
+        held.refund(late.pk, address=typed, user=world.owner, reason="x", now=LATER)
+    assert not HeldDecision.objects.exists()
+    assert ledger.balance_minor(REFUND) == 0
