@@ -70,7 +70,8 @@ def held_decide(request: HttpRequest, store_id: str, payment_id: int) -> HttpRes
         messages.error(
             request,
             _(
-                "This cannot be decided so: see that there is a reason, that an address is of the right network, and that nobody was faster."
+                "This cannot be decided so: see that there is a reason, that an address is of the right network, "
+                "and that nobody was faster."
             ),
         )
     except RateUnavailable:
