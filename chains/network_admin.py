@@ -8,12 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from chains import networks
-from chains.evm.presets import PRESETS
 from chains.evm.token_contract import Token, TokenRefused
 from chains.models import Network, OnChainAsset
 from chains.network_forms import NetworkForm, OnChainAssetForm
 from chains.networks import Anchor, NetworkRefused
 from chains.nodes import NodeError, NodeUnavailable
+from chains.presets import PRESETS
 
 _Context = dict[str, Any] | None
 

@@ -9,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from chains import networks
-from chains.evm.presets import PRESETS
 from chains.evm.token_contract import Token
 from chains.models import Network, OnChainAsset
 from chains.networks import Anchor, NetworkRefused
+from chains.presets import PRESETS
 
 
 class NetworkForm(forms.ModelForm):

@@ -13,10 +13,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from chains.evm.presets import NetworkPreset
 from chains.evm.token_contract import Token, parse_address, read_token
 from chains.models import Network, NetworkKind, OnChainAsset
 from chains.nodes import Call, JsonRpcNode, NodeUnreachable, node_names, raise_first_error
+from chains.presets import NetworkPreset
 
 HASH_HEX_LENGTH = 64
 

@@ -22,7 +22,7 @@ DATABASE_FROM = (
     "requirements.txt",
     "*/migrations/*.py",
     "payments/management/commands/seed_demo.py",
-    "chains/evm/presets.py",
+    "chains/presets.py",
     "chains/networks.py",
 )
 #: And these, the collected static files, which every installation in this folder shares.

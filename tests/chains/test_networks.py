@@ -11,11 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from chains import networks
-from chains.evm.presets import PRESETS
 from chains.evm.token_contract import Token, TokenRefused
 from chains.models import Network, OnChainAsset
 from chains.networks import Anchor, NetworkRefused
 from chains.nodes import NodeUnreachable
+from chains.presets import PRESETS
 from devnet.anvil import AnvilProcess
 from devnet.bitcoin_node import BitcoinNodeProcess
 from devnet.evm_token import TOKEN_ADDRESS

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chains import networks
-from chains.evm.presets import PRESETS, NetworkPreset
 from chains.networks import Anchor, NetworkRefused
 from chains.nodes import NodeError, NodeUnavailable
+from chains.presets import PRESETS, NetworkPreset
 
 
 class Command(BaseCommand):

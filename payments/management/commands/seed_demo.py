@@ -17,9 +17,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from chains import networks as chain_networks
-from chains.evm.presets import PRESETS
 from chains.evm.token_contract import Token
 from chains.networks import Anchor
+from chains.presets import PRESETS
 from chains.wallets import import_wallet
 from compliance.models import AdmittedAsset
 from merchants import api_keys, onboarding, stores, team, webhooks
