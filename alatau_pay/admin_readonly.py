@@ -42,10 +42,3 @@ class ReadOnlyInline(admin.TabularInline):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Changed by verbs alone."""
         return False
-
-
-def tenge_text(amount_tiyn: int) -> str:
-    """ "12 500,00 ₸" for admin pages: no-break spaces between thousands, comma before tiyn."""
-    sign, absolute = ("−" if amount_tiyn < 0 else ""), abs(amount_tiyn)
-    whole = f"{absolute // 100:,}".replace(",", "\u00a0")
-    return f"{sign}{whole},{absolute % 100:02d}\u00a0₸"

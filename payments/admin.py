@@ -11,12 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline, tenge_text
+from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from alatau_pay.money import format_minor
 from merchants.models import User
 from payments import held, held_form, matching
+from payments.amount_text import tenge_text
 from payments.models import (
     ConfirmationTier,
     HeldDecision,
@@ -54,7 +56,7 @@ class PaymentInline(ReadOnlyInline):
 
     @admin.display(description=_("value"))
     def value(self, payment: Payment) -> str:
-        return tenge_text(payment.value_tiyn)
+        return _tenge(payment.value_tiyn)
 
 
 class InvoiceEventInline(ReadOnlyInline):
@@ -75,11 +77,11 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("amount"), ordering="amount_tiyn")
     def amount(self, invoice: Invoice) -> str:
-        return tenge_text(invoice.amount_tiyn)
+        return _tenge(invoice.amount_tiyn)
 
     @admin.display(description=_("paid"), ordering="paid_tiyn")
     def paid(self, invoice: Invoice) -> str:
-        return tenge_text(invoice.paid_tiyn)
+        return _tenge(invoice.paid_tiyn)
 
 
 class BookedFilter(admin.SimpleListFilter):
@@ -169,7 +171,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("value"), ordering="value_tiyn")
     def value(self, payment: Payment) -> str:
-        return tenge_text(payment.value_tiyn)
+        return _tenge(payment.value_tiyn)
 
 
 @admin.register(UnclaimedTransfer)
@@ -241,3 +243,7 @@ class IncidentAdmin(admin.ModelAdmin):
 def _amount(payment: Payment) -> str:
     asset = payment.transfer.asset
     return f"{format_minor(payment.amount_minor, asset.decimals, trim=True)} {asset.code}"
+
+
+def _tenge(amount_tiyn: int) -> str:
+    return tenge_text(amount_tiyn, get_language() or "en")

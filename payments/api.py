@@ -41,7 +41,7 @@ class Invoices(APIView):
         store = require(request, VIEW, store_id)
         query = _filtered(Invoice.objects.filter(store=store), request)
         skip, take = _number(request, "skip", 0), min(_number(request, "take", 50), PAGE_MAX)
-        page = query.select_related("store")[skip : skip + take]
+        page = query.select_related("store").prefetch_related("quotes__asset")[skip : skip + take]
         now = timezone.now()
         return Response([api_data.invoice_data(invoice, now=now) for invoice in page])
 

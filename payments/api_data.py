@@ -96,4 +96,4 @@ def _method_data(quote: Quote, share: Fraction, payments: Sequence[Payment]) -> 
 
 
 def _methods(invoice: Invoice) -> list[str]:
-    return [quote.asset.payment_method_id for quote in invoice.quotes.select_related("asset")]
+    return [quote.asset.payment_method_id for quote in invoice.quotes.all()]

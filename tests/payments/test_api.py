@@ -4,8 +4,9 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from merchants import api_keys
@@ -229,3 +230,17 @@ def test_eight_requests_with_one_key_at_once_make_one_invoice():
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert Invoice.objects.count() == 1
+
+
+def test_a_longer_list_asks_the_database_no_more_often(shop):
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            assert shop.client.get(shop.path()).status_code == 200
+        return len(asked)
+
+    shop.create({"amount": "5"})
+    shop.client.get(shop.path())
+    few = queries()
+    for _ in range(4):
+        shop.create({"amount": "5"})
+    assert queries() == few
