@@ -15,9 +15,10 @@ TIYN = Decimal("0.01")
 DECIMALS = {"KZT": 2, "BTC": 8, "ETH": 18, "USDT": 6}
 
 BALANCES = """
-    SELECT account.code, sum(CASE posting.side WHEN 'D' THEN posting.amount_minor ELSE -posting.amount_minor END)
+    SELECT CASE account.kind WHEN 'reserve' THEN 'reserve:' || account.asset_code ELSE account.code END AS name,
+           sum(CASE posting.side WHEN 'D' THEN posting.amount_minor ELSE -posting.amount_minor END)
       FROM settlements_account account JOIN settlements_posting posting ON posting.account_id = account.id
-     GROUP BY account.code
+     GROUP BY name
 """
 
 
@@ -30,7 +31,6 @@ def expected(
         gross = Decimal(invoice["amount"])
         fee = (gross / 100).quantize(TIYN, ROUND_HALF_UP)
         vat = (fee * 16 / 100).quantize(TIYN, ROUND_HALF_UP)
-        books["position:KZT"] += _minor(gross, "KZT")
         books[f"payable:KZT:{merchant_id}"] -= _minor(gross - fee - vat, "KZT")
         books["fee_income:KZT"] -= _minor(fee, "KZT")
         books["vat_payable:KZT"] -= _minor(vat, "KZT")
@@ -38,6 +38,8 @@ def expected(
             paid = _minor(Decimal(method["paymentMethodPaid"]), method["currency"])
             books[f"reserve:{method['currency']}"] += paid
             books[f"position:{method['currency']}"] -= paid
+            # Each of the story's invoices is paid by one method.
+            books[f"position:KZT:{method['currency']}"] += _minor(gross, "KZT") if paid else 0
     return {code: amount for code, amount in books.items() if amount}
 
 

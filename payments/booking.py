@@ -12,7 +12,8 @@ from alatau_pay.assets import Asset
 from payments.lifecycle import Booking
 from payments.models import Payment
 from settlements import fees, ledger
-from settlements.entries import Entry, payment_held, payment_settled
+from settlements.entries import payment_held, payment_settled
+from settlements.entry import Entry
 
 
 def bring_to(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str, now: datetime) -> None:
@@ -54,17 +55,29 @@ def _undo_decision(payment: Payment, *, now: datetime) -> None:
 
 
 def _entry(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str, now: datetime) -> Entry:
+    wallet = wallet_of(payment)
     if not target.credited_tiyn:
-        return payment_held(coin=coin, received_minor=payment.amount_minor)
-    fee = fees.fee_for(merchant_id=merchant_id, gross_tiyn=target.credited_tiyn, on=ledger.business_date(now))
+        return payment_held(coin=coin, wallet=wallet, received_minor=payment.amount_minor)
+    fee = fees.fee_for(
+        merchant_id=merchant_id,
+        asset_code=coin.code,
+        gross_tiyn=target.credited_tiyn,
+        on=ledger.business_date(now),
+    )
     return payment_settled(
         merchant_id=merchant_id,
         coin=coin,
+        wallet=wallet,
         received_minor=payment.amount_minor,
         credited_minor=target.credited_minor,
         gross_tiyn=target.credited_tiyn,
         fee=fee,
     )
+
+
+def wallet_of(payment: Payment) -> str:
+    """The ledger's word for the wallet that a payment lies in: "w7"."""
+    return f"w{payment.transfer.deposit_address.wallet_id}"
 
 
 def _key(payment: Payment, verb: str) -> str:

@@ -21,7 +21,8 @@ from merchants.models import Store, User
 from payments import observations, telling
 from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment
 from settlements import fees, ledger
-from settlements.entries import Entry, held_accepted, held_refund_due
+from settlements.entries import held_accepted, held_refund_due
+from settlements.entry import Entry
 from settlements.models import JournalEntry
 
 TIYN_PER_TENGE = 100
@@ -65,7 +66,12 @@ def accept(payment_id: int, *, user: User, reason: str, now: datetime) -> HeldDe
             coin=payment.transfer.asset.asset,
             accepted_minor=payment.held_minor,
             gross_tiyn=value_tiyn,
-            fee=fees.fee_for(merchant_id=merchant_id, gross_tiyn=value_tiyn, on=ledger.business_date(now)),
+            fee=fees.fee_for(
+                merchant_id=merchant_id,
+                asset_code=payment.transfer.asset_id,
+                gross_tiyn=value_tiyn,
+                on=ledger.business_date(now),
+            ),
         )
         return _decide(
             invoice, payment, HeldDecisionKind.ACCEPT, entry, user, reason, now, value_tiyn=value_tiyn

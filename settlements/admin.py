@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from alatau_pay.money import format_minor
 from settlements import ledger
-from settlements.entries import AccountName
 from settlements.models import Account, FeeSchedule, JournalEntry, Posting, VatRate
 
 
@@ -51,8 +50,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description="debits less credits")
     def balance(self, account: Account) -> str:
-        name = AccountName(account.kind, ledger.asset_of(account), account.merchant_id or "")
-        return format_minor(ledger.balance_minor(name), account.asset_decimals)
+        return format_minor(ledger.balance_minor(ledger.name_of(account)), account.asset_decimals)
 
 
 class DatedRowAdmin(admin.ModelAdmin):
@@ -67,7 +65,7 @@ class DatedRowAdmin(admin.ModelAdmin):
 
 @admin.register(FeeSchedule)
 class FeeScheduleAdmin(DatedRowAdmin):
-    list_display = ("__str__", "merchant", "valid_from", "fee_basis_points")
+    list_display = ("__str__", "merchant", "asset_code", "volume_from_tiyn", "valid_from", "fee_basis_points")
     list_filter = ("merchant",)
     autocomplete_fields = ("merchant",)
 

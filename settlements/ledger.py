@@ -10,12 +10,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Sum, Value, When
+from django.db.models import Case, F, Q, Sum, Value, When
 
-from alatau_pay.assets import KZT, Asset
+from alatau_pay.assets import Asset
 from alatau_pay.fields import MinorAmountField
 from merchants.models import Merchant
-from settlements.entries import AccountName, Entry, Line, reversal
+from settlements.entries import payable, reversal
+from settlements.entry import AccountName, Entry, Line
 from settlements.models import Account, JournalEntry, Posting, Side
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -68,27 +69,36 @@ def reverse(entry: JournalEntry, *, idempotency_key: str, now: datetime) -> Jour
 def lines_of(entry: JournalEntry) -> list[Line]:
     """The lines of an entry that stands, in the order they were posted."""
     return [
-        Line(_name_of(posting.account), posting.side, posting.amount_minor)
+        Line(name_of(posting.account), posting.side, posting.amount_minor)
         for posting in entry.postings.select_related("account").order_by("id")
     ]
 
 
 def balance_minor(account: AccountName) -> int:
     """Debits less credits of ``account`` in smallest units; 0 where nothing was ever posted."""
+    return _balance(Q(account__code=account.code))
+
+
+def total_minor(kind: str, asset: Asset) -> int:
+    """Debits less credits of all accounts of ``kind`` in ``asset``: a reserve over all wallets, what is owed to all."""
+    return _balance(Q(account__kind=kind, account__asset_code=asset.code))
+
+
+def _balance(which: Q) -> int:
     signed = Case(
         When(side=Side.DEBIT, then=F("amount_minor")),
         default=F("amount_minor") * Value(-1),
         output_field=MinorAmountField(),
     )
-    total = Posting.objects.filter(account__code=account.code).aggregate(
-        total=Sum(signed, output_field=MinorAmountField())
-    )["total"]
+    total = Posting.objects.filter(which).aggregate(total=Sum(signed, output_field=MinorAmountField()))[
+        "total"
+    ]
     return int(total or 0)
 
 
 def owed_tiyn(merchant: Merchant) -> int:
     """What the operator owes ``merchant`` now, in tiyn."""
-    return -balance_minor(AccountName("payable", KZT, merchant.pk))
+    return -balance_minor(payable(merchant.pk))
 
 
 def business_date(moment: datetime) -> date:
@@ -128,8 +138,9 @@ def _claim(
         return cursor.rowcount == 1
 
 
-def _name_of(account: Account) -> AccountName:
-    return AccountName(account.kind, asset_of(account), account.merchant_id or "")
+def name_of(account: Account) -> AccountName:
+    """The name by which recipes know ``account``."""
+    return AccountName(account.kind, asset_of(account), account.merchant_id or "", account.part)
 
 
 def _accounts(names: set[AccountName], *, now: datetime) -> dict[str, Account]:
@@ -142,6 +153,7 @@ def _accounts(names: set[AccountName], *, now: datetime) -> dict[str, Account]:
             asset_code=name.asset.code,
             asset_decimals=name.asset.decimals,
             merchant_id=name.merchant_id or None,
+            part=name.part,
             created_at=now,
         )
         for code, name in sorted(by_code.items())

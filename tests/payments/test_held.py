@@ -10,14 +10,14 @@ from payments import deadlines, held, invoices, matching
 from payments.models import HeldDecision
 from payments.quoting import RateUnavailable
 from settlements import ledger
-from settlements.entries import AccountName
+from settlements.entry import AccountName
 from settlements.models import JournalEntry
 from tests import world as city
 from tests.world import NOW, arrive, make_invoice, pay, vanish
 
 pytestmark = pytest.mark.django_db
 BTC = Asset("BTC", "BTC", 8)
-HELD, REFUND, RESERVE = (AccountName(kind, BTC) for kind in ("held", "refund", "reserve"))
+HELD, REFUND = (AccountName(kind, BTC) for kind in ("held", "refund"))
 LATER = NOW + timedelta(minutes=16)
 
 
@@ -36,7 +36,10 @@ def books_balance():
     """What the reserve holds is owed to somebody or changed into tenge."""
     positions = ledger.balance_minor(AccountName("position", BTC))
     return (
-        ledger.balance_minor(RESERVE) + ledger.balance_minor(HELD) + ledger.balance_minor(REFUND) + positions
+        ledger.total_minor("reserve", BTC)
+        + ledger.balance_minor(HELD)
+        + ledger.balance_minor(REFUND)
+        + positions
         == 0
     )
 
@@ -124,8 +127,8 @@ def test_a_payment_that_the_chain_takes_away_takes_the_decision_with_it(world, l
     vanish(late.transfer)
     matching.match_pending(now=LATER)
     assert ledger.owed_tiyn(world.merchant) == 0
-    assert ledger.balance_minor(HELD) == ledger.balance_minor(RESERVE) == 0
-    assert ledger.balance_minor(AccountName("position", KZT)) == 0
+    assert ledger.balance_minor(HELD) == ledger.total_minor("reserve", BTC) == 0
+    assert ledger.total_minor("position", KZT) == 0
     assert HeldDecision.objects.get().reversed_at == LATER
     city.mine(late.transfer)
     matching.match_pending(now=LATER)

@@ -17,13 +17,13 @@ from payments.invoice_request import parse_request
 from payments.models import ConfirmationTier, Incident, Invoice, Payment, Quote
 from payments.quoting import RateUnavailable
 from settlements import ledger
-from settlements.entries import AccountName
+from settlements.entry import AccountName
 from settlements.models import JournalEntry
 from tests.world import NOW, arrive, make_invoice, mine, pay, unmine, vanish
 
 pytestmark = pytest.mark.django_db
 BTC = Asset("BTC", "BTC", 8)
-RESERVE, HELD, POSITION = (AccountName(kind, BTC) for kind in ("reserve", "held", "position"))
+HELD, POSITION = (AccountName(kind, BTC) for kind in ("held", "position"))
 
 
 def state(invoice):
@@ -135,8 +135,8 @@ def test_paid_in_one_confirmed_transfer(world):
     assert invoice.paid_tiyn == 1_250_000
     # 1 % fee and 16 % VAT on it: 125.00 + 20.00.
     assert ledger.owed_tiyn(world.merchant) == 1_250_000 - 12_500 - 2_000
-    assert ledger.balance_minor(RESERVE) == 36_765
-    assert ledger.balance_minor(AccountName("position", KZT)) == 1_250_000
+    assert ledger.total_minor("reserve", BTC) == 36_765
+    assert ledger.total_minor("position", KZT) == 1_250_000
 
 
 @pytest.mark.parametrize("code", ["ETH", "USDT"])
@@ -269,7 +269,7 @@ def test_a_settled_invoice_that_loses_its_payment_is_reversed_and_credited_again
     matching.match_pending(now=NOW)
     assert state(invoice) == ("Invalid", "None")
     assert ledger.owed_tiyn(world.merchant) == 0
-    assert ledger.balance_minor(RESERVE) == 0
+    assert ledger.total_minor("reserve", BTC) == 0
     assert Incident.objects.filter(invoice=invoice, closed_at__isnull=True).count() == 1
     assert JournalEntry.objects.filter(reverses__isnull=False).count() == 1
     mine(transfer)
@@ -338,7 +338,7 @@ def test_an_amount_that_the_chain_corrects_is_booked_anew(world):
     type(transfer).objects.filter(pk=transfer.pk).update(amount_minor=36_765, pending_match=True)
     matching.match_pending(now=NOW)
     assert state(invoice) == ("Settled", "None")
-    assert ledger.balance_minor(RESERVE) == 36_765
+    assert ledger.total_minor("reserve", BTC) == 36_765
     assert ledger.balance_minor(HELD) == 0
     assert ledger.owed_tiyn(world.merchant) == 1_235_500
 

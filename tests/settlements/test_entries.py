@@ -5,17 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alatau_pay.assets import KZT, Asset
-from settlements.entries import (
-    AccountName,
-    Entry,
-    EntryRefused,
-    Fee,
-    Line,
-    fee_of,
-    payment_held,
-    payment_settled,
-    reversal,
-)
+from settlements.entries import payment_held, payment_settled, reversal
+from settlements.entry import AccountName, Entry, EntryRefused, Line
+from settlements.fee_terms import Fee, FeeTerms, fee_of
 
 BTC = Asset("BTC", "BTC", 8)
 
@@ -26,20 +18,21 @@ def rows(entry):
 
 def test_a_settled_payment_as_the_design_works_it_out():
     """10 000.00 ₸ paid with 12 345 sat, fee 1 % and VAT 16 % on the fee."""
-    fee = fee_of(1_000_000, fee_basis_points=100, vat_basis_points=1600)
+    fee = fee_of(1_000_000, terms=FeeTerms(100), vat_basis_points=1600)
     assert fee == Fee(fee_tiyn=10_000, vat_tiyn=1_600)
     entry = payment_settled(
         merchant_id="m1",
         coin=BTC,
+        wallet="w7",
         received_minor=12_345,
         credited_minor=12_345,
         gross_tiyn=1_000_000,
         fee=fee,
     )
     assert rows(entry) == [
-        ("reserve:BTC", "D", 12_345),
+        ("reserve:BTC:w7.payments", "D", 12_345),
         ("position:BTC", "C", 12_345),
-        ("position:KZT", "D", 1_000_000),
+        ("position:KZT:BTC", "D", 1_000_000),
         ("payable:KZT:m1", "C", 988_400),
         ("fee_income:KZT", "C", 10_000),
         ("vat_payable:KZT", "C", 1_600),
@@ -50,30 +43,31 @@ def test_an_excess_is_held_for_the_resident():
     entry = payment_settled(
         merchant_id="m1",
         coin=BTC,
+        wallet="w7",
         received_minor=15_000,
         credited_minor=12_345,
         gross_tiyn=1_000_000,
         fee=Fee(0, 0),
     )
     assert rows(entry)[:3] == [
-        ("reserve:BTC", "D", 15_000),
+        ("reserve:BTC:w7.payments", "D", 15_000),
         ("position:BTC", "C", 12_345),
         ("held:BTC", "C", 2_655),
     ]
 
 
 def test_money_that_no_invoice_may_take_is_held():
-    assert rows(payment_held(coin=BTC, received_minor=500)) == [
-        ("reserve:BTC", "D", 500),
+    assert rows(payment_held(coin=BTC, wallet="w7", received_minor=500)) == [
+        ("reserve:BTC:w7.payments", "D", 500),
         ("held:BTC", "C", 500),
     ]
 
 
 def test_a_reversal_swaps_the_sides():
-    entry = payment_held(coin=BTC, received_minor=500)
+    entry = payment_held(coin=BTC, wallet="w7", received_minor=500)
     undone = reversal(entry.recipe, entry.lines)
     assert undone.recipe == "payment_held_reversed"
-    assert rows(undone) == [("reserve:BTC", "C", 500), ("held:BTC", "D", 500)]
+    assert rows(undone) == [("reserve:BTC:w7.payments", "C", 500), ("held:BTC", "D", 500)]
 
 
 @given(
@@ -83,10 +77,11 @@ def test_a_reversal_swaps_the_sides():
     received=st.integers(1, 10**30),
 )
 def test_the_merchant_gets_what_fee_and_vat_leave_to_the_tiyn(gross, fee_bp, vat_bp, received):
-    fee = fee_of(gross, fee_basis_points=fee_bp, vat_basis_points=vat_bp)
+    fee = fee_of(gross, terms=FeeTerms(fee_bp), vat_basis_points=vat_bp)
     entry = payment_settled(
         merchant_id="m1",
         coin=BTC,
+        wallet="w7",
         received_minor=received,
         credited_minor=received,
         gross_tiyn=gross,
@@ -103,6 +98,7 @@ def test_no_more_is_credited_than_was_received(credited, received):
         payment_settled(
             merchant_id="m1",
             coin=BTC,
+            wallet="w7",
             received_minor=received,
             credited_minor=credited,
             gross_tiyn=100,
@@ -135,6 +131,6 @@ def test_a_line_has_a_side():
 
 def test_the_content_digest_tells_entries_apart():
     assert (
-        payment_held(coin=BTC, received_minor=1).content_sha256
-        != payment_held(coin=BTC, received_minor=2).content_sha256
+        payment_held(coin=BTC, wallet="w7", received_minor=1).content_sha256
+        != payment_held(coin=BTC, wallet="w7", received_minor=2).content_sha256
     )

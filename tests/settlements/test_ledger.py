@@ -8,7 +8,8 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 
 from alatau_pay.assets import KZT, Asset
 from settlements import ledger
-from settlements.entries import AccountName, payment_held
+from settlements.entries import payment_held
+from settlements.entry import AccountName
 from settlements.models import Account, JournalEntry, Posting
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,10 @@ HELD = AccountName("held", BTC)
 def post(key="k1", amount=500):
     with transaction.atomic():
         return ledger.post(
-            payment_held(coin=BTC, received_minor=amount), idempotency_key=key, reference="test:1", now=NOW
+            payment_held(coin=BTC, wallet="w7", received_minor=amount),
+            idempotency_key=key,
+            reference="test:1",
+            now=NOW,
         )
 
 
@@ -28,7 +32,7 @@ def test_an_entry_is_written_with_its_lines_and_its_day_in_almaty():
     entry = post()
     assert entry.business_date == date(2026, 11, 24)
     assert [(p.account.code, p.side, p.amount_minor) for p in entry.postings.all()] == [
-        ("reserve:BTC", "D", 500),
+        ("reserve:BTC:w7.payments", "D", 500),
         ("held:BTC", "C", 500),
     ]
     assert ledger.balance_minor(HELD) == -500
@@ -50,7 +54,10 @@ def test_the_same_key_with_other_content_is_refused():
 def test_posting_outside_a_database_transaction_is_refused(transactional_db):
     with pytest.raises(transaction.TransactionManagementError):
         ledger.post(
-            payment_held(coin=BTC, received_minor=1), idempotency_key="k", reference="test:1", now=NOW
+            payment_held(coin=BTC, wallet="w7", received_minor=1),
+            idempotency_key="k",
+            reference="test:1",
+            now=NOW,
         )
     assert not JournalEntry.objects.exists()
 
@@ -127,23 +134,32 @@ def raw_post(lines, posting_count=2):
 
 def test_the_database_takes_a_balanced_entry_written_around_python():
     post()
-    raw_post([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "BTC", "C", 7)])
+    raw_post([("reserve:BTC:w7.payments", "BTC", "D", 7), ("held:BTC", "BTC", "C", 7)])
     assert ledger.balance_minor(HELD) == -507
 
 
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([("reserve:BTC", "BTC", "D", 7), ("held:BTC", "BTC", "C", 6)], "does not balance"),
+        ([("reserve:BTC:w7.payments", "BTC", "D", 7), ("held:BTC", "BTC", "C", 6)], "does not balance"),
         (
-            [("reserve:BTC", "BTC", "D", 7), ("held:BTC", "KZT", "C", 7)],
+            [("reserve:BTC:w7.payments", "BTC", "D", 7), ("held:BTC", "KZT", "C", 7)],
             "does not balance|posting_asset_is_its_accounts",
         ),
-        ([("reserve:BTC", "KZT", "D", 7), ("held:BTC", "KZT", "C", 7)], "posting_asset_is_its_accounts"),
-        ([("reserve:BTC", "BTC", "D", 7)], "another number of postings"),
-        ([("reserve:BTC", "BTC", "D", 0), ("held:BTC", "BTC", "C", 0)], "posting_amount_positive"),
-        ([("reserve:BTC", "BTC", "D", -7), ("held:BTC", "BTC", "C", -7)], "posting_amount_positive"),
-        ([("reserve:BTC", "BTC", "X", 7), ("held:BTC", "BTC", "C", 7)], "posting_side"),
+        (
+            [("reserve:BTC:w7.payments", "KZT", "D", 7), ("held:BTC", "KZT", "C", 7)],
+            "posting_asset_is_its_accounts",
+        ),
+        ([("reserve:BTC:w7.payments", "BTC", "D", 7)], "another number of postings"),
+        (
+            [("reserve:BTC:w7.payments", "BTC", "D", 0), ("held:BTC", "BTC", "C", 0)],
+            "posting_amount_positive",
+        ),
+        (
+            [("reserve:BTC:w7.payments", "BTC", "D", -7), ("held:BTC", "BTC", "C", -7)],
+            "posting_amount_positive",
+        ),
+        ([("reserve:BTC:w7.payments", "BTC", "X", 7), ("held:BTC", "BTC", "C", 7)], "posting_side"),
         ([], "no postings"),
     ],
 )
@@ -156,7 +172,7 @@ def test_the_database_refuses_an_entry_that_bends_the_rules(lines, reason):
 
 def test_the_database_refuses_more_lines_for_an_entry_that_stands():
     entry = post()
-    reserve, held = Account.objects.get(code="reserve:BTC"), Account.objects.get(code="held:BTC")
+    reserve, held = Account.objects.get(code="reserve:BTC:w7.payments"), Account.objects.get(code="held:BTC")
     with pytest.raises(DatabaseError, match="another number of postings"), transaction.atomic():
         Posting.objects.bulk_create(
             [

@@ -1,4 +1,4 @@
-"""What is owed in tenge: accounts, journal entries and postings, and the dated rows that fees are worked out from.
+"""The ledger's rows: accounts, journal entries and postings.
 
 Entries and postings only grow: migration 0002 puts triggers on them that refuse UPDATE, DELETE and TRUNCATE and check
 that every entry balances per asset.
@@ -26,10 +26,17 @@ class AccountKind(models.TextChoices):
     REFUND = "refund", _("Refunds due to residents")
     FEE_INCOME = "fee_income", _("Fee income")
     VAT_PAYABLE = "vat_payable", _("VAT payable")
+    SCREENED = "screened", _("Stopped by screening")
+    PAYOUT = "payout", _("Payouts in transit")
+    BANK = "bank", _("Bank account")
+    NETWORK_COST = "network_cost", _("Miners' fees and gas")
+    EXCHANGE_DIFFERENCE = "exchange_diff", _("Realised exchange difference")
+    FEE_RECEIVABLE = "fee_receivable", _("Fees that merchants owe")
+    CAPITAL = "capital", _("Given over to the reserve")
 
 
 class Account(models.Model):
-    """A ledger account of one asset. ``code`` is "kind:asset[:merchant]" and unique."""
+    """A ledger account of one asset. ``code`` is "kind:asset[:merchant][:part]" and unique; see ``entry.AccountName``."""
 
     code = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=16, choices=AccountKind)
@@ -38,6 +45,7 @@ class Account(models.Model):
     merchant = models.ForeignKey(
         Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts"
     )
+    part = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -46,9 +54,9 @@ class Account(models.Model):
             # The target of the postings' composite foreign key: a posting cannot name another asset than its account's.
             models.UniqueConstraint(fields=["id", "asset_code"], name="account_and_asset"),
             models.CheckConstraint(
-                condition=Q(kind="payable", merchant__isnull=False)
-                | (~Q(kind="payable") & Q(merchant__isnull=True)),
-                name="account_of_merchant_iff_payable",
+                condition=Q(kind__in=["payable", "fee_receivable"], merchant__isnull=False)
+                | (~Q(kind__in=["payable", "fee_receivable"]) & Q(merchant__isnull=True)),
+                name="account_of_merchant_iff_theirs",
             ),
         ]
 
@@ -109,40 +117,3 @@ class Posting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side} {self.amount_minor} {self.asset_code}"
-
-
-class FeeSchedule(models.Model):
-    """The platform's fee from a date on: for one merchant, or (merchant null) for everybody without a row of their own."""
-
-    merchant = models.ForeignKey(
-        Merchant, null=True, blank=True, on_delete=models.PROTECT, related_name="fees"
-    )
-    valid_from = models.DateField(_("valid from"))
-    fee_basis_points = models.PositiveSmallIntegerField(_("fee, hundredths of a per cent"))
-
-    class Meta:
-        ordering: ClassVar = ["merchant", "-valid_from"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["merchant", "valid_from"], name="one_fee_per_merchant_and_date", nulls_distinct=False
-            ),
-            models.CheckConstraint(
-                condition=Q(fee_basis_points__lte=2000), name="fee_at_most_twenty_per_cent"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.fee_basis_points / 100:.2f} % from {self.valid_from}"
-
-
-class VatRate(models.Model):
-    """The VAT on the platform's fee from a date on."""
-
-    valid_from = models.DateField(_("valid from"), unique=True)
-    rate_basis_points = models.PositiveSmallIntegerField(_("rate, hundredths of a per cent"))
-
-    class Meta:
-        ordering: ClassVar = ["-valid_from"]
-
-    def __str__(self) -> str:
-        return f"{self.rate_basis_points / 100:.2f} % from {self.valid_from}"
