@@ -17,7 +17,15 @@ LANGUAGES = ["kk", "ru"]
 TEMPLATES = [*(ROOT / "templates").glob("*.html"), *(ROOT / "templates" / "payments").glob("*.html")]
 MODULES = [
     ROOT / "payments" / f"{name}.py"
-    for name in ("wording", "sale_form", "checkout_page", "dashboard", "models")
+    for name in (
+        "wording",
+        "sale_form",
+        "checkout_page",
+        "dashboard",
+        "models/invoices",
+        "models/payments",
+        "models/held",
+    )
 ]
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2)}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|</?\w+>")

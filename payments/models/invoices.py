@@ -1,4 +1,4 @@
-"""What a resident owes and has paid: invoices, quotes, payments, rates, and what went wrong after settlement."""
+"""What a resident is asked for: invoices, quotes, their history, and what went wrong after settlement."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.fields import MinorAmountField
 from alatau_pay.identifiers import new_public_id
-from chains.models import DepositAddress, Network, OnChainAsset, Transfer
+from chains.models import DepositAddress, OnChainAsset
 from merchants.models import SpeedPolicy, Store
-from settlements.models import JournalEntry
 
 
 class InvoiceStatus(models.TextChoices):
@@ -143,131 +142,6 @@ class Quote(models.Model):
         return f"{self.invoice_id} {self.asset_id}"
 
 
-class PaymentStatus(models.TextChoices):
-    PROCESSING = "Processing", _("Processing")
-    SETTLED = "Settled", _("Settled")
-    INVALID = "Invalid", _("Invalid")
-
-
-class Payment(models.Model):
-    """A transfer matched to an invoice: at most one per transfer. Written by ``payments.invoices`` alone.
-
-    ``value_tiyn`` is what the transfer is worth at the quote's rate (``lifecycle.values_tiyn``). ``ledger_entry`` is the
-    entry that stands for it now (null: nothing is booked, or what was booked has been reversed); ``bookings`` counts
-    its entries.
-    """
-
-    transfer = models.OneToOneField(Transfer, on_delete=models.PROTECT, related_name="payment")
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
-    # Null when the transfer's asset was never quoted for the invoice: such money is held, never credited.
-    quote = models.ForeignKey(Quote, null=True, on_delete=models.PROTECT, related_name="payments")
-    amount_minor = MinorAmountField()
-    value_tiyn = models.BigIntegerField()
-    status = models.CharField(max_length=12, choices=PaymentStatus, default=PaymentStatus.PROCESSING)
-    reason = models.CharField(max_length=200, blank=True)
-    confirmations = models.PositiveIntegerField(default=0)
-    received_at = models.DateTimeField()
-    settled_at = models.DateTimeField(null=True)
-    # A person let this payment count although it came late, or for another invoice than its address was given out for.
-    accepted_at = models.DateTimeField(null=True)
-    ledger_entry = models.OneToOneField(JournalEntry, null=True, on_delete=models.PROTECT, related_name="+")
-    # What the standing entry says: "", "held", or "credited:<minor>:<tiyn>"; see lifecycle.Booking.
-    booked_as = models.CharField(max_length=120, blank=True)
-    bookings = models.PositiveIntegerField(default=0)
-    # The part of the standing entry that is held for the resident, in smallest units.
-    held_minor = MinorAmountField(default=0)
-
-    class Meta:
-        ordering: ClassVar = ["received_at", "id"]
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
-            models.CheckConstraint(
-                condition=Q(ledger_entry__isnull=True, booked_as="")
-                | (Q(ledger_entry__isnull=False) & ~Q(booked_as="")),
-                name="payment_booking_is_named",
-            ),
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["id"], name="payment_unsettled", condition=Q(status="Processing")),
-            models.Index(fields=["id"], name="payment_held", condition=Q(held_minor__gt=0)),
-        ]
-
-    def __str__(self) -> str:
-        return f"payment {self.pk}"
-
-
-class ConfirmationTier(models.Model):
-    """For invoices of so many tiyn and more, at least so many confirmations, whatever speed the store chose."""
-
-    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="confirmation_tiers")
-    from_amount_tiyn = models.BigIntegerField(_("for invoices from, tiyn"))
-    confirmations = models.PositiveSmallIntegerField(_("confirmations"))
-
-    class Meta:
-        ordering: ClassVar = ["network", "from_amount_tiyn"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["network", "from_amount_tiyn"], name="one_tier_per_network_and_amount"
-            ),
-            models.CheckConstraint(condition=Q(from_amount_tiyn__gte=0), name="tier_amount_not_negative"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.network_id}: {self.confirmations} from {self.from_amount_tiyn} tiyn"
-
-
-class UnclaimedTransfer(Transfer):
-    """A transfer that belongs to no invoice: money at an address that was given out for something else."""
-
-    class Meta:
-        proxy = True
-
-
-class HeldDecisionKind(models.TextChoices):
-    ACCEPT = "Accept", _("Accepted for the merchant at the current rate")
-    REFUND = "Refund", _("To be refunded")
-    LEAVE = "Leave", _("Left as it is")
-
-
-class HeldDecision(models.Model):
-    """What a person decided about money held of one payment, and why. Written by ``payments.held`` alone.
-
-    ``amount_minor`` is the payment's whole held part at that moment. ``reversed_at`` is set when the chain took the payment
-    away again: the entry has then been reversed, and the money, should it come back, waits for a new decision.
-    """
-
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="held_decisions")
-    kind = models.CharField(max_length=8, choices=HeldDecisionKind)
-    amount_minor = MinorAmountField()
-    value_tiyn = models.BigIntegerField(null=True)
-    refund_address = models.CharField(max_length=100, blank=True)
-    reason = models.CharField(max_length=300)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    decided_at = models.DateTimeField()
-    ledger_entry = models.OneToOneField(JournalEntry, null=True, on_delete=models.PROTECT, related_name="+")
-    reversed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering: ClassVar = ["-decided_at", "-id"]
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="held_decision_amount_positive"),
-            models.CheckConstraint(condition=~Q(reason=""), name="held_decision_has_reason"),
-            models.UniqueConstraint(
-                fields=["payment"],
-                name="one_standing_decision_per_payment",
-                condition=Q(reversed_at__isnull=True),
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="Leave", ledger_entry__isnull=True)
-                | (~Q(kind="Leave") & Q(ledger_entry__isnull=False)),
-                name="held_decision_is_posted",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.amount_minor}"
-
-
 class InvoiceEvent(models.Model):
     """The history of an invoice, one row a change: what happened, when, by whom. Only ever added to."""
 
@@ -315,26 +189,3 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.description
-
-
-class RateObservation(models.Model):
-    """One price that one source stated: one unit of ``base`` costs ``price`` units of ``quote``. Only ever added to."""
-
-    source = models.CharField(max_length=40)
-    base = models.CharField(max_length=16)
-    quote = models.CharField(max_length=16)
-    price = models.DecimalField(max_digits=40, decimal_places=12)
-    # When the source says the price held (the end of the day for a daily rate).
-    observed_at = models.DateTimeField()
-    fetched_at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar = ["-fetched_at", "-id"]
-        constraints: ClassVar = [models.CheckConstraint(condition=Q(price__gt=0), name="rate_positive")]
-        indexes: ClassVar = [
-            models.Index(fields=["base", "quote", "source", "-observed_at"], name="rate_newest"),
-            models.Index(fields=["observed_at"], name="rate_by_time"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.base}/{self.quote} {self.price} ({self.source})"
