@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from merchants import api_keys, outgoing, wording
 from merchants.installation import AssetChoice
-from merchants.models import Role, SpeedPolicy, Store, Webhook
+from merchants.models import ExcessPolicy, Role, SpeedPolicy, Store, Webhook
 from merchants.stores import StoreSettings
 
 LANGUAGES = [("kk", "Қазақша"), ("ru", "Русский"), ("en", "English")]
@@ -69,6 +69,11 @@ class StoreForm(forms.Form):
         decimal_places=2,
         initial=Decimal(0),
     )
+    excess_policy = forms.ChoiceField(
+        label=_("When a customer pays too much, the excess is"),
+        choices=ExcessPolicy.choices,
+        initial=ExcessPolicy.HOLD,
+    )
     language = forms.ChoiceField(label=_("Language of the payment page"), choices=LANGUAGES, initial="kk")
     archived = forms.BooleanField(
         label=_("Archived: no new invoices"),
@@ -100,6 +105,7 @@ class StoreForm(forms.Form):
             invoice_minutes=data["invoice_minutes"],
             monitoring_minutes=data["monitoring_minutes"],
             tolerance_basis_points=int(data["tolerance_percent"] * 100),
+            excess_policy=data["excess_policy"],
             language=data["language"],
         )
 
@@ -181,6 +187,7 @@ def _initial(store: Store) -> dict[str, Any]:
         "invoice_minutes": store.invoice_minutes,
         "monitoring_minutes": store.monitoring_minutes,
         "tolerance_percent": Decimal(store.tolerance_basis_points) / 100,
+        "excess_policy": store.excess_policy,
         "language": store.language,
         "archived": store.archived,
     }

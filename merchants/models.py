@@ -158,6 +158,13 @@ class SpeedPolicy(models.TextChoices):
     LOW = "LowSpeed", _("Low speed")
 
 
+class ExcessPolicy(models.TextChoices):
+    """What becomes of the part of a payment that goes beyond the price."""
+
+    HOLD = "Hold", _("Held for the customer")
+    MERCHANT = "Merchant", _("Yours, like the price itself")
+
+
 class Store(models.Model):
     """A till, a shop or a website of a merchant, with the settings its invoices are made by."""
 
@@ -177,6 +184,9 @@ class Store(models.Model):
     monitoring_minutes = models.PositiveIntegerField(_("late payments watched for, minutes"), default=1440)
     tolerance_basis_points = models.PositiveSmallIntegerField(
         _("underpayment accepted, hundredths of a per cent"), default=0
+    )
+    excess_policy = models.CharField(
+        _("excess payments"), max_length=8, choices=ExcessPolicy, default=ExcessPolicy.HOLD
     )
     language = models.CharField(
         _("language of the checkout page"),

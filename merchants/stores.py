@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from merchants.models import Merchant, MerchantStatus, SpeedPolicy, Store
+from merchants.models import ExcessPolicy, Merchant, MerchantStatus, SpeedPolicy, Store
 
 
 class MerchantNotApproved(Exception):
@@ -27,6 +27,7 @@ class StoreSettings:
     invoice_minutes: int = 15
     monitoring_minutes: int = 1440
     tolerance_basis_points: int = 0
+    excess_policy: str = ExcessPolicy.HOLD
     language: str = "kk"
 
 

@@ -64,6 +64,7 @@ def invoice_fact(invoice: Invoice) -> InvoiceFact:
         marked_status=invoice.marked_status,
         expires_at=invoice.expires_at,
         monitoring_expires_at=invoice.monitoring_expires_at,
+        keeps_excess=invoice.keeps_excess,
     )
 
 

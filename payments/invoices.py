@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from merchants import stores
-from merchants.models import Store, User, WebhookEventType
+from merchants.models import ExcessPolicy, Store, User, WebhookEventType
 from payments import booking, lifecycle, live_channel, telling, terms
 from payments.facts import Facts, gather
 from payments.invoice_request import InvoiceRequest
@@ -230,6 +230,7 @@ def _write(
         store=store,
         amount_tiyn=request.amount_tiyn,
         tolerance_basis_points=_or(request.tolerance_basis_points, store.tolerance_basis_points),
+        keeps_excess=store.excess_policy == ExcessPolicy.MERCHANT,
         speed_policy=request.speed_policy or store.speed_policy,
         source=source,
         order_id=request.order_id,

@@ -34,6 +34,8 @@ class InvoiceFact:
     marked_status: str
     expires_at: datetime
     monitoring_expires_at: datetime
+    # The store keeps what a payment brings beyond the price; else it is held for the resident.
+    keeps_excess: bool = False
 
     @property
     def enough_tiyn(self) -> int:
@@ -138,7 +140,7 @@ def decide(
         additional_status=_additional(invoice, status, paid_tiyn, is_over=_is_over(payments)),
         paid_tiyn=paid_tiyn,
         values_tiyn=values_tiyn(invoice.amount_tiyn, payments),
-        bookings=_bookings(invoice.amount_tiyn, payments, settled=status == SETTLED),
+        bookings=_bookings(invoice, payments, settled=status == SETTLED),
     )
 
 
@@ -206,8 +208,13 @@ def _tiyn(invoice: InvoiceFact, payments: Sequence[PaymentFact]) -> int:
     return divide_down(share * invoice.amount_tiyn, 1)
 
 
-def _bookings(amount_tiyn: int, payments: Sequence[PaymentFact], *, settled: bool) -> tuple[Booking, ...]:
-    """First come, first credited, up to the invoice's amount; every other confirmed payment is held."""
+def _bookings(invoice: InvoiceFact, payments: Sequence[PaymentFact], *, settled: bool) -> tuple[Booking, ...]:
+    """First come, first credited, up to the invoice's amount; every other confirmed payment is held.
+
+    A store that keeps an excess is credited with the whole of the payment that goes beyond the price. A further payment, when
+    nothing is due any more, is a mistake and no tip: it is held in any case.
+    """
+    amount_tiyn = invoice.amount_tiyn
     counted = [payment if payment.valid and payment.confirmed else None for payment in payments]
     values = iter(values_tiyn(amount_tiyn, [payment for payment in counted if payment is not None]))
     bookings, open_tiyn = [], amount_tiyn
@@ -218,6 +225,8 @@ def _bookings(amount_tiyn: int, payments: Sequence[PaymentFact], *, settled: boo
         value_tiyn = next(values)
         credited_tiyn = min(value_tiyn, open_tiyn) if settled and not payment.disposal else 0
         open_tiyn -= credited_tiyn
+        if credited_tiyn and invoice.keeps_excess:
+            credited_tiyn = value_tiyn
         bookings.append(_booking(payment, value_tiyn, credited_tiyn, amount_tiyn))
     return tuple(bookings)
 

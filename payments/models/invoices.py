@@ -54,6 +54,7 @@ class Invoice(models.Model):
     )
     paid_tiyn = models.BigIntegerField(default=0)
     tolerance_basis_points = models.PositiveSmallIntegerField(default=0)
+    keeps_excess = models.BooleanField(default=False)
     speed_policy = models.CharField(max_length=16, choices=SpeedPolicy)
     source = models.CharField(max_length=12, choices=InvoiceSource)
     order_id = models.CharField(max_length=120, blank=True)

@@ -169,6 +169,7 @@ SETTINGS = {
     "invoice_minutes": "20",
     "monitoring_minutes": "60",
     "tolerance_percent": "0.29",
+    "excess_policy": "Merchant",
     "language": "ru",
 }
 
@@ -178,6 +179,7 @@ def test_a_store_is_opened_and_changed(owner, store):
     made = Store.objects.exclude(pk=store.pk).get()
     # The order is that of the choices, not of the clicks; 0.29 % would be 28 hundredths in binary.
     assert (made.accepted_assets, made.tolerance_basis_points) == (["BTC", "USDT"], 29)
+    assert made.excess_policy == "Merchant"
     page = owner.get(f"/stores/{made.pk}/settings/").content.decode()
     assert 'value="0.29"' in page
     assert (
@@ -202,6 +204,7 @@ def test_a_store_is_opened_and_changed(owner, store):
         {"tolerance_percent": "0.001"},
         {"tolerance_percent": "NaN"},
         {"speed_policy": "Fast"},
+        {"excess_policy": "Mine"},
         {"language": "de"},
         {"website": "javascript:alert(1)"},
     ],

@@ -441,3 +441,14 @@ def test_the_dashboard_warns_of_a_settled_invoice_that_lost_its_payment(world, c
     vanish(transfer)
     matching.match_pending(now=NOW)
     assert "lost its payment" in client.get(page).content.decode()
+
+
+def test_a_store_that_keeps_an_excess_is_owed_its_value(world):
+    world.store.excess_policy = "Merchant"
+    world.store.save()
+    invoice = make_invoice(world.store)
+    pay(invoice, amount_minor=73_530)
+    # Twice the 36 765 sat asked for: 25 000.00 tenge, less 1 % and 16 % of that.
+    assert ledger.owed_tiyn(world.merchant) == 2_500_000 - 25_000 - 4_000
+    assert ledger.balance_minor(HELD) == 0
+    assert invoice.payments.get().held_minor == 0

@@ -24,7 +24,7 @@ MONITORING_END = EXPIRY + timedelta(hours=24)
 BEFORE, AFTER, LONG_AFTER = START + timedelta(minutes=5), EXPIRY, MONITORING_END
 
 
-def invoice(status="New", *, tolerance=0, ever_settled=False, marked=""):
+def invoice(status="New", *, tolerance=0, ever_settled=False, marked="", keeps_excess=False):
     return InvoiceFact(
         amount_tiyn=1_000_000,
         tolerance_basis_points=tolerance,
@@ -33,6 +33,7 @@ def invoice(status="New", *, tolerance=0, ever_settled=False, marked=""):
         marked_status=marked,
         expires_at=EXPIRY,
         monitoring_expires_at=MONITORING_END,
+        keeps_excess=keeps_excess,
     )
 
 
@@ -143,6 +144,17 @@ def test_bookings_before_settlement_hold_what_is_confirmed():
 def test_an_excess_is_credited_up_to_the_invoice_and_the_rest_held():
     decision = decide(invoice(), [payment(1500, confirmed=True)], now=BEFORE, observed_until=BEFORE)
     assert decision.bookings == (Booking(stands=True, credited_minor=1000, credited_tiyn=1_000_000),)
+
+
+def test_a_store_that_keeps_an_excess_is_credited_with_all_of_it_but_not_with_a_second_payment():
+    paid = [payment(400, confirmed=True), payment(900, confirmed=True), payment(1000, confirmed=True)]
+    decision = decide(invoice(keeps_excess=True), paid, now=BEFORE, observed_until=BEFORE)
+    assert decision.bookings == (
+        Booking(stands=True, credited_minor=400, credited_tiyn=400_000),
+        Booking(stands=True, credited_minor=900, credited_tiyn=900_000),
+        HELD,
+    )
+    assert decision.additional_status == "PaidOver"
 
 
 @pytest.mark.parametrize(
