@@ -5,13 +5,14 @@ A node's address may hold a password, so no error and no log line repeats it: a 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
+
+from chains.collector import collector_at_rest
 
 Call = tuple[str, list[Any]]
 
@@ -130,7 +131,8 @@ class JsonRpcNode:
 
 def _results(content: bytes, expected: int, name: str) -> list[Any]:
     try:
-        answers = _parse(content)
+        with collector_at_rest():
+            answers = orjson.loads(content)
     except orjson.JSONDecodeError:
         raise NodeUnreachable(f"{name}: the answer is not JSON") from None
     if isinstance(answers, dict) and answers.get("error"):
@@ -144,21 +146,6 @@ def _results(content: bytes, expected: int, name: str) -> list[Any]:
             raise NodeUnreachable(f"{name}: an answer to a question that was not asked")
         results[number] = _node_error(answer["error"], name) if answer.get("error") else answer.get("result")
     return results
-
-
-def _parse(content: bytes) -> Any:
-    """The JSON in ``content``, with the collector of reference cycles at rest meanwhile.
-
-    JSON has no cycles, but every few hundred new objects would set the collector looking through them: of the logs of a
-    hundred blocks, half the time went there. No other thread runs meanwhile: orjson does not let go of the interpreter.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return orjson.loads(content)
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _raise_whole(error: Any, name: str) -> None:

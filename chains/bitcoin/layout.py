@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 # P2WPKH, P2SH, P2PKH, P2WSH and P2TR. No other length is ever given out as a deposit address.
 WATCHABLE_LENGTHS = frozenset({22, 23, 25, 34})
@@ -24,6 +25,9 @@ _UINT64 = struct.Struct("<Q").unpack_from
 _PORTION = 8
 # Lengths of scripts that spend: none (SegWit), P2SH-SegWit, one signature with its key, multi-signatures.
 _SPENDING_LENGTHS = (0, 23, 106, 107, 105, 108, 35, 138, 139, 217, 216, 218, 219, 252)
+
+# What follows a script's length of one byte.
+_WITHOUT_LENGTH = itemgetter(slice(1, None))
 
 _Match = Callable[[bytes, int], re.Match[bytes] | None]
 
@@ -107,7 +111,7 @@ def read_layout(raw: bytes, position: int, count: int) -> Layout:
         add_end(len(sized_scripts))
     if position > len(raw):
         raise IndexError(position)
-    return Layout(spans, [script[1:] for script in sized_scripts], ends, position)
+    return Layout(spans, list(map(_WITHOUT_LENGTH, sized_scripts)), ends, position)
 
 
 def watchable_outputs(raw: bytes, body: int) -> Iterator[tuple[int, int, bytes]]:
@@ -200,18 +204,21 @@ def _one_of(*alternatives: bytes) -> bytes:
 
 def _sized(*lengths: int) -> bytes:
     """A byte that is one of ``lengths``, and so many bytes after it."""
-    return _one_of(*(b"\\x%02x.{%d}" % (length, length) for length in lengths))
+    return _one_of(*(b"\\x%02x.{%d}+" % (length, length) for length in lengths))
 
 
 def _matchers(element: bytes) -> list[_Match]:
     return [re.compile(element * count, re.DOTALL).match for count in range(_PORTION + 1)]
 
 
+# A count with "+" is possessive: it matches the same bytes, and keeps no way back, which costs more than the bytes.
 _SIGNATURE = _sized(71, 72, 70, 73)
-_INPUT = b".{36}" + _one_of(_sized(*_SPENDING_LENGTHS), rb"\xfd(?:\xfd\x00.{253}|\xfe\x00.{254})") + b".{4}"
-_WATCHABLE = b".{8}(" + _sized(*sorted(WATCHABLE_LENGTHS)) + b")"
+_INPUT = (
+    b".{36}+" + _one_of(_sized(*_SPENDING_LENGTHS), rb"\xfd(?:\xfd\x00.{253}+|\xfe\x00.{254}+)") + b".{4}+"
+)
+_WATCHABLE = b".{8}+(" + _sized(*sorted(WATCHABLE_LENGTHS)) + b")"
 _WITNESS = _one_of(
-    b"\\x02" + _SIGNATURE + b"\\x21.{33}",  # P2WPKH
+    b"\\x02" + _SIGNATURE + b"\\x21.{33}+",  # P2WPKH
     b"\\x00",  # an input without one
     b"\\x01" + _sized(64, 65),  # P2TR by its key
     b"\\x04\\x00" + _SIGNATURE * 2 + _sized(105, 71),  # two of three keys, or two of two
@@ -220,9 +227,9 @@ _WITNESS = _one_of(
 _INPUTS, _OUTPUTS, _WITNESSES = _matchers(_INPUT), _matchers(_WATCHABLE), _matchers(_WITNESS)
 # A whole transaction with one to three inputs, and one output or a payment and its change: nine in ten of all there are.
 _COMMONEST = re.compile(
-    b".{4}(\\x00\\x01)?(?:\\x01|(\\x02)%(input)s|(\\x03)%(input)s%(input)s)%(input)s"
+    b".{4}+(\\x00\\x01)?(?:\\x01|(\\x02)%(input)s|(\\x03)%(input)s%(input)s)%(input)s"
     b"(?:\\x02%(output)s|\\x01)%(output)s"
-    b"(?(1)%(witness)s(?(2)%(witness)s)(?(3)%(witness)s%(witness)s)).{4}"
+    b"(?(1)%(witness)s(?(2)%(witness)s)(?(3)%(witness)s%(witness)s)).{4}+"
     % {b"input": _INPUT, b"output": _WATCHABLE, b"witness": _WITNESS},
     re.DOTALL,
 ).match

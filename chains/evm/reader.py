@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from chains.collector import collector_at_rest
 from chains.evm import linking, log_check
 from chains.evm.answer_shape import fault_of_the_node
 from chains.evm.arrivals import Arrivals
@@ -125,6 +126,7 @@ class EvmReader:
     def headers(self, heights: Sequence[int]) -> list[BlockHeader]:
         return [self._header(block) for block in self._rpc.blocks(heights, full=False) if block]
 
+    @collector_at_rest()
     @fault_of_the_node
     def blocks(self, first: int, last: int, watched: FindWatched) -> list[FoundBlock]:
         linked, logs = self._linked_blocks_and_logs(first, last)

@@ -7,6 +7,7 @@ only looks like a transfer yield nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from chains.evm.addresses import checksum_address
@@ -23,6 +24,8 @@ _TRANSFER_FROM_SELECTOR = "0x23b872dd"
 _HEX_PER_WORD = 64
 _HEX_PER_ADDRESS = 40
 
+_TOPICS = itemgetter("topics")
+
 
 def log_filter(contracts: Collection[bytes]) -> Json | None:
     """The eth_getLogs filter of token transfers of all ``contracts`` in one; None when there are none."""
@@ -33,8 +36,11 @@ def log_filter(contracts: Collection[bytes]) -> Json | None:
 
 def token_recipients(logs: Iterable[Json]) -> dict[str, bytes]:
     """Whom ``logs`` may pay: the recipient as the log writes it (a 32-byte word) → the address."""
-    words = {log["topics"][2] for log in logs if len(log["topics"]) == 3}
-    return {word: _address_in_word(word) for word in words}
+    return {
+        topics[2]: bytes.fromhex(topics[2][-_HEX_PER_ADDRESS:])
+        for topics in map(_TOPICS, logs)
+        if len(topics) == 3
+    }
 
 
 def coin_recipients(transactions: Iterable[Json]) -> dict[str, bytes]:
