@@ -1,29 +1,66 @@
 """The ledger: the only writer of accounts, journal entries and postings.
 
 ``post`` runs inside the caller's database transaction, so that a status and its entry stand or fall together. The
-idempotency key is unique in the database: whoever comes second reads the first one's entry.
+idempotency key is unique in the database: whoever comes second reads the first one's entry. An entry is one statement,
+however many lines it has (the function ``ledger_post``, migration 0006); so are many entries.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.db import connection, transaction
-from django.db.models import Case, F, Q, Sum, Value, When
+from django.db import DatabaseError, connection, transaction
 
 from alatau_pay.assets import Asset
-from alatau_pay.fields import MinorAmountField
 from merchants.models import Merchant
+from settlements import balances
+from settlements.business_day import business_date
 from settlements.entries import payable, reversal
 from settlements.entry import AccountName, Entry, Line
-from settlements.models import Account, JournalEntry, Posting, Side
+from settlements.models import Account, JournalEntry
 
-ALMATY = ZoneInfo("Asia/Almaty")
+__all__ = [
+    "DayClosed",
+    "LedgerConflict",
+    "Voucher",
+    "asset_of",
+    "balance_minor",
+    "business_date",
+    "lines_of",
+    "name_of",
+    "owed_tiyn",
+    "post",
+    "post_many",
+    "reverse",
+    "total_minor",
+]
+# The database's word for "that day takes no entry any more" (migration 0006).
+_DAY_CLOSED_SQLSTATE = "LD001"
+_POST = (
+    "SELECT number, entry_id FROM ledger_post(%s::text[], %s::bytea[], %s::text[], %s::date[], %s::text[], %s::text[],"
+    " %s::bigint[], %s::timestamptz[], %s::smallint[], %s::integer[], %s::text[], %s::text[], %s::numeric[])"
+)
 
 
 class LedgerConflict(Exception):
     """The idempotency key was used before with other content."""
+
+
+class DayClosed(Exception):
+    """The moment to post at lies in a business day that is closed; post it with a later moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """An entry to be posted: what caused it, the key under which it stands once, and the moment at which it counts."""
+
+    entry: Entry
+    idempotency_key: str
+    reference: str
+    now: datetime
+    reverses: JournalEntry | None = None
 
 
 def post(
@@ -36,28 +73,23 @@ def post(
 
     Raises:
         LedgerConflict: the key stands for another entry.
+        DayClosed: the day of ``now`` takes no entry any more; the caller's database transaction has to be undone.
         TransactionManagementError: called outside a database transaction.
     """
+    return post_many([Voucher(entry, idempotency_key, reference, now, reverses)])[0]
+
+
+def post_many(vouchers: Sequence[Voucher]) -> list[JournalEntry]:
+    """``post`` for each of ``vouchers`` in one statement: their entries in the order given, all or none.
+
+    Raises: as ``post`` does.
+    """
     _require_database_transaction()
-    if not _claim(entry, idempotency_key=idempotency_key, reference=reference, now=now, reverses=reverses):
-        standing = JournalEntry.objects.get(idempotency_key=idempotency_key)
-        if bytes(standing.content_sha256) != entry.content_sha256:
-            raise LedgerConflict(f"{idempotency_key} stands for another entry")
-        return standing
-    standing = JournalEntry.objects.get(idempotency_key=idempotency_key)
-    accounts = _accounts({line.account for line in entry.lines}, now=now)
-    # One statement for all lines: the balance trigger looks once, and never at half an entry.
-    Posting.objects.bulk_create(
-        Posting(
-            entry=standing,
-            account=accounts[line.account.code],
-            asset_code=line.account.asset.code,
-            side=line.side,
-            amount_minor=line.amount_minor,
-        )
-        for line in entry.lines
-    )
-    return standing
+    by_key = _by_key(vouchers)
+    posted = _insert(by_key)
+    if len(posted) < len(by_key):
+        posted |= _standing([voucher for key, voucher in by_key.items() if key not in posted])
+    return [posted[voucher.idempotency_key] for voucher in vouchers]
 
 
 def reverse(entry: JournalEntry, *, idempotency_key: str, now: datetime) -> JournalEntry:
@@ -76,24 +108,12 @@ def lines_of(entry: JournalEntry) -> list[Line]:
 
 def balance_minor(account: AccountName) -> int:
     """Debits less credits of ``account`` in smallest units; 0 where nothing was ever posted."""
-    return _balance(Q(account__code=account.code))
+    return balances.balance_minor(account)
 
 
 def total_minor(kind: str, asset: Asset) -> int:
     """Debits less credits of all accounts of ``kind`` in ``asset``: a reserve over all wallets, what is owed to all."""
-    return _balance(Q(account__kind=kind, account__asset_code=asset.code))
-
-
-def _balance(which: Q) -> int:
-    signed = Case(
-        When(side=Side.DEBIT, then=F("amount_minor")),
-        default=F("amount_minor") * Value(-1),
-        output_field=MinorAmountField(),
-    )
-    total = Posting.objects.filter(which).aggregate(total=Sum(signed, output_field=MinorAmountField()))[
-        "total"
-    ]
-    return int(total or 0)
+    return balances.total_minor(kind, asset)
 
 
 def owed_tiyn(merchant: Merchant) -> int:
@@ -101,41 +121,9 @@ def owed_tiyn(merchant: Merchant) -> int:
     return -balance_minor(payable(merchant.pk))
 
 
-def business_date(moment: datetime) -> date:
-    """The calendar day in Almaty on which ``moment`` counts."""
-    return moment.astimezone(ALMATY).date()
-
-
 def asset_of(account: Account) -> Asset:
     """The asset that ``account`` is kept in; the ledger knows it by code and decimals."""
     return Asset(code=account.asset_code, symbol=account.asset_code, decimals=account.asset_decimals)
-
-
-def _claim(
-    entry: Entry, *, idempotency_key: str, reference: str, now: datetime, reverses: JournalEntry | None
-) -> bool:
-    """Insert the entry's row unless the key stands already; a rival with the same key is waited for.
-
-    In SQL because Django's ``ignore_conflicts`` names no constraint: it would also swallow a second reversal.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO settlements_journalentry (idempotency_key, content_sha256, recipe, business_date, reference,"
-            " description, reverses_id, posted_at, posting_count) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (idempotency_key) DO NOTHING",
-            [
-                idempotency_key,
-                entry.content_sha256,
-                entry.recipe,
-                business_date(now),
-                reference,
-                entry.description,
-                reverses.pk if reverses else None,
-                now,
-                len(entry.lines),
-            ],
-        )
-        return cursor.rowcount == 1
 
 
 def name_of(account: Account) -> AccountName:
@@ -143,27 +131,122 @@ def name_of(account: Account) -> AccountName:
     return AccountName(account.kind, asset_of(account), account.merchant_id or "", account.part)
 
 
-def _accounts(names: set[AccountName], *, now: datetime) -> dict[str, Account]:
-    by_code = {name.code: name for name in names}
-    found = {account.code: account for account in Account.objects.filter(code__in=by_code)}
-    missing = [
-        Account(
-            code=code,
-            kind=name.kind,
-            asset_code=name.asset.code,
-            asset_decimals=name.asset.decimals,
-            merchant_id=name.merchant_id or None,
-            part=name.part,
-            created_at=now,
-        )
-        for code, name in sorted(by_code.items())
-        if code not in found
+def _by_key(vouchers: Sequence[Voucher]) -> dict[str, Voucher]:
+    """The vouchers by their keys; one that comes twice is one.
+
+    Raises:
+        LedgerConflict: two of them have one key and other content.
+    """
+    by_key: dict[str, Voucher] = {}
+    for voucher in vouchers:
+        first = by_key.setdefault(voucher.idempotency_key, voucher)
+        if first is not voucher and first.entry.content_sha256 != voucher.entry.content_sha256:
+            raise LedgerConflict(f"{voucher.idempotency_key} is given for two entries")
+    return by_key
+
+
+def _insert(by_key: dict[str, Voucher]) -> dict[str, JournalEntry]:
+    """Insert the entries whose keys stand for nothing yet, and say which; a rival with the same key is waited for."""
+    vouchers = list(by_key.values())
+    if not vouchers:
+        return {}
+    entries = [_row(voucher) for voucher in vouchers]
+    rows = _call(vouchers, entries)
+    if rows == [(0, None)]:
+        _open_accounts(vouchers)
+        rows = _call(vouchers, entries)
+    posted = {}
+    for number, entry_id in rows:
+        entry = entries[number - 1]
+        entry.pk = entry_id
+        posted[entry.idempotency_key] = entry
+    return posted
+
+
+def _row(voucher: Voucher) -> JournalEntry:
+    entry = JournalEntry(
+        idempotency_key=voucher.idempotency_key,
+        content_sha256=voucher.entry.content_sha256,
+        recipe=voucher.entry.recipe,
+        business_date=business_date(voucher.now),
+        reference=voucher.reference,
+        description=voucher.entry.description,
+        reverses=voucher.reverses,
+        posted_at=voucher.now,
+        posting_count=len(voucher.entry.lines),
+    )
+    entry._state.adding, entry._state.db = False, connection.alias
+    return entry
+
+
+def _call(vouchers: list[Voucher], entries: list[JournalEntry]) -> list[tuple[int, int | None]]:
+    lines = [
+        (number, line) for number, voucher in enumerate(vouchers, start=1) for line in voucher.entry.lines
     ]
-    if missing:
-        # Two first payments may race to open an account: the loser reads the winner's row.
-        Account.objects.bulk_create(missing, ignore_conflicts=True)
-        found = {account.code: account for account in Account.objects.filter(code__in=by_code)}
-    return found
+    parameters = [
+        _array(entry.idempotency_key for entry in entries),
+        _array(f"\\x{entry.content_sha256.hex()}" for entry in entries),
+        _array(entry.recipe for entry in entries),
+        _array(entry.business_date.isoformat() for entry in entries),
+        _array(entry.reference for entry in entries),
+        _array(entry.description for entry in entries),
+        _array(entry.reverses_id and str(entry.reverses_id) for entry in entries),
+        _array(entry.posted_at.isoformat() for entry in entries),
+        _array(str(entry.posting_count) for entry in entries),
+        _array(str(number) for number, _line in lines),
+        _array(line.account.code for _number, line in lines),
+        _array(line.side for _number, line in lines),
+        _array(str(line.amount_minor) for _number, line in lines),
+    ]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_POST, parameters)
+            return cursor.fetchall()
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == _DAY_CLOSED_SQLSTATE:
+            raise DayClosed(str(error.__cause__).partition("\n")[0]) from error
+        raise
+
+
+def _array(values: Iterable[str | None]) -> str:
+    """A list as PostgreSQL writes one. The driver's own writing asks for each item's type: half of what a post would cost."""
+    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _standing(vouchers: list[Voucher]) -> dict[str, JournalEntry]:
+    """The entries that stand under the keys of ``vouchers``, with the same content."""
+    keys = [voucher.idempotency_key for voucher in vouchers]
+    standing = {
+        entry.idempotency_key: entry for entry in JournalEntry.objects.filter(idempotency_key__in=keys)
+    }
+    for voucher in vouchers:
+        if bytes(standing[voucher.idempotency_key].content_sha256) != voucher.entry.content_sha256:
+            raise LedgerConflict(f"{voucher.idempotency_key} stands for another entry")
+    return standing
+
+
+def _open_accounts(vouchers: list[Voucher]) -> None:
+    """Open the accounts that are missing. Two first payments may race for one: the loser reads the winner's row."""
+    missing = {
+        line.account.code: Account(
+            code=line.account.code,
+            kind=line.account.kind,
+            asset_code=line.account.asset.code,
+            asset_decimals=line.account.asset.decimals,
+            merchant_id=line.account.merchant_id or None,
+            part=line.account.part,
+            created_at=voucher.now,
+        )
+        for voucher in vouchers
+        for line in voucher.entry.lines
+    }
+    # In the order of their codes, so that two who open the same ones do not wait for each other in a circle.
+    Account.objects.bulk_create((missing[code] for code in sorted(missing)), ignore_conflicts=True)
 
 
 def _require_database_transaction() -> None:

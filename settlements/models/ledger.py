@@ -1,7 +1,7 @@
 """The ledger's rows: accounts, journal entries and postings.
 
-Entries and postings only grow: migration 0002 puts triggers on them that refuse UPDATE, DELETE and TRUNCATE and check
-that every entry balances per asset.
+Entries and postings only grow: migrations 0002 and 0006 put triggers on them that refuse UPDATE, DELETE and TRUNCATE, check
+that every entry balances per asset, and refuse entries of a closed day. An account's name never changes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Account(models.Model):
 class JournalEntry(models.Model):
     """One balanced fact of the ledger. Inserted by ``settlements.ledger`` alone and never changed."""
 
-    idempotency_key = models.CharField(max_length=120, unique=True)
+    idempotency_key = models.CharField(max_length=120)
     content_sha256 = models.BinaryField(max_length=32)
     recipe = models.CharField(max_length=40)
     # The calendar day in Almaty on which the fact counts.
@@ -86,7 +86,11 @@ class JournalEntry(models.Model):
         ordering: ClassVar = ["-id"]
         verbose_name_plural = "journal entries"
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides")
+            models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides"),
+            # Not ``unique=True``: that would add an index for LIKE, which every entry would pay for and nobody reads.
+            models.UniqueConstraint(fields=["idempotency_key"], name="one_entry_per_key"),
+            # Finds a day's entries, and is the target of the postings' composite foreign key.
+            models.UniqueConstraint(fields=["business_date", "id"], name="entry_and_its_day"),
         ]
         indexes: ClassVar = [models.Index(fields=["reference"], name="entry_by_reference")]
 
@@ -100,10 +104,19 @@ class Side(models.TextChoices):
 
 
 class Posting(models.Model):
-    """A line of an entry: an unsigned amount on one side of one account, in the account's smallest unit."""
+    """A line of an entry: an unsigned amount on one side of one account, in the account's smallest unit.
 
-    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="postings")
+    It repeats its account's asset and its entry's day, so that a balance at any day's end is read from one index. Composite
+    foreign keys (migrations 0002 and 0006) hold both to what they repeat; plain ones beside them would be checked for nothing.
+    """
+
+    entry = models.ForeignKey(
+        JournalEntry, on_delete=models.PROTECT, related_name="postings", db_constraint=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="postings", db_constraint=False, db_index=False
+    )
+    business_date = models.DateField()
     asset_code = models.CharField(max_length=32)
     side = models.CharField(max_length=1, choices=Side)
     amount_minor = MinorAmountField()
@@ -113,6 +126,13 @@ class Posting(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="posting_amount_positive"),
             models.CheckConstraint(condition=Q(side__in=["D", "C"]), name="posting_side"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "business_date", "entry"],
+                include=["side", "amount_minor"],
+                name="posting_by_account_and_day",
+            )
         ]
 
     def __str__(self) -> str:

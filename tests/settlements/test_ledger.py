@@ -15,6 +15,7 @@ from settlements.models import Account, JournalEntry, Posting
 pytestmark = pytest.mark.django_db
 BTC = Asset("BTC", "BTC", 8)
 NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+DAY = date(2026, 11, 24)
 HELD = AccountName("held", BTC)
 
 
@@ -108,8 +109,8 @@ def test_the_database_refuses_to_change_what_was_posted(attack):
 def insert_entry(cursor, posting_count):
     cursor.execute(
         "INSERT INTO settlements_journalentry (idempotency_key, content_sha256, recipe, business_date, reference,"
-        " description, posted_at, posting_count) VALUES ('raw', '', 'raw', '2026-11-23', '', '', now(), %s) RETURNING id",
-        [posting_count],
+        " description, posted_at, posting_count) VALUES ('raw', '', 'raw', %s, '', '', %s, %s) RETURNING id",
+        [DAY, NOW, posting_count],
     )
     return cursor.fetchone()[0]
 
@@ -120,12 +121,12 @@ def raw_post(lines, posting_count=2):
         entry_id = insert_entry(cursor, posting_count)
         if lines:
             values = [
-                (entry_id, Account.objects.get(code=code).pk, asset, side, amount)
+                (entry_id, Account.objects.get(code=code).pk, DAY, asset, side, amount)
                 for code, asset, side, amount in lines
             ]
-            placeholders = ", ".join(["(%s, %s, %s, %s, %s)"] * len(values))
+            placeholders = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(values))
             cursor.execute(
-                "INSERT INTO settlements_posting (entry_id, account_id, asset_code, side, amount_minor)"
+                "INSERT INTO settlements_posting (entry_id, account_id, business_date, asset_code, side, amount_minor)"
                 f" VALUES {placeholders}",
                 [field for value in values for field in value],
             )
@@ -150,7 +151,7 @@ def test_the_database_takes_a_balanced_entry_written_around_python():
             [("reserve:BTC:w7.payments", "KZT", "D", 7), ("held:BTC", "KZT", "C", 7)],
             "posting_asset_is_its_accounts",
         ),
-        ([("reserve:BTC:w7.payments", "BTC", "D", 7)], "another number of postings"),
+        ([("reserve:BTC:w7.payments", "BTC", "D", 7)], "does not balance"),
         (
             [("reserve:BTC:w7.payments", "BTC", "D", 0), ("held:BTC", "BTC", "C", 0)],
             "posting_amount_positive",
@@ -176,8 +177,17 @@ def test_the_database_refuses_more_lines_for_an_entry_that_stands():
     with pytest.raises(DatabaseError, match="another number of postings"), transaction.atomic():
         Posting.objects.bulk_create(
             [
-                Posting(entry=entry, account=reserve, asset_code="BTC", side="D", amount_minor=1),
-                Posting(entry=entry, account=held, asset_code="BTC", side="C", amount_minor=1),
+                Posting(
+                    entry=entry,
+                    account=reserve,
+                    business_date=DAY,
+                    asset_code="BTC",
+                    side="D",
+                    amount_minor=1,
+                ),
+                Posting(
+                    entry=entry, account=held, business_date=DAY, asset_code="BTC", side="C", amount_minor=1
+                ),
             ]
         )
 

@@ -1,0 +1,136 @@
+"""What accounts hold, now and at any moment, without summing their whole history.
+
+The base is the account's last closing balance, which the database itself wrote when it sealed that day; to it come the
+postings of the days since, read from one index. Every figure is debits less credits in smallest units, so what is owed is
+negative. One statement a figure: it is never half before and half after an entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from alatau_pay.assets import Asset
+from settlements.business_day import business_date
+from settlements.entry import AccountName
+
+PAGE_SIZE = 50
+
+_NET = "sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END)"
+# ``ledger_balance`` is in migration 0006: a function's plan is kept, and planning this would take longer than reading.
+_BALANCE = "SELECT ledger_balance(%s, %s::date)"
+_TOTAL = """
+SELECT coalesce(sum(ledger_balance(code, %s::date)), 0) FROM settlements_account WHERE kind = %s AND asset_code = %s
+"""
+# The balance of the evening before, and of the day itself what does not lie beyond a bound.
+_WITHIN_DAY = f"""
+SELECT ledger_balance(%s, %s::date) + coalesce(
+       (SELECT {_NET} FROM settlements_posting line JOIN settlements_journalentry entry ON entry.id = line.entry_id
+         WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s) AND line.business_date = %s AND """
+_AS_OF = _WITHIN_DAY + "entry.posted_at <= %s), 0)"
+_AT_ENTRY = _WITHIN_DAY + "line.entry_id <= %s), 0)"
+_FOREVER = "infinity"
+
+_MOVEMENTS = f"""
+SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference, entry.description, page.net
+  FROM (SELECT line.business_date, line.entry_id, {_NET} AS net
+          FROM settlements_posting line
+         WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s)
+           AND line.business_date >= %s AND (line.business_date, line.entry_id) < (%s, %s)
+         GROUP BY line.business_date, line.entry_id
+         ORDER BY line.business_date DESC, line.entry_id DESC LIMIT %s) page
+  JOIN settlements_journalentry entry ON entry.id = page.entry_id
+ ORDER BY entry.business_date DESC, entry.id DESC
+"""
+
+
+class Place(NamedTuple):
+    """A place in an account's statement: the entry of ``day`` with this id."""
+
+    day: date
+    entry_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What one entry did to an account: ``amount_minor`` debits less credits, and the balance after it."""
+
+    entry_id: int
+    business_date: date
+    posted_at: datetime
+    recipe: str
+    reference: str
+    description: str
+    amount_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Movements, the newest first, and where the page before them in time begins (None: there is none)."""
+
+    movements: tuple[Movement, ...]
+    older: Place | None
+
+
+def balance_minor(account: AccountName) -> int:
+    """Debits less credits of ``account`` now; 0 where nothing was ever posted."""
+    return _figure(_BALANCE, [account.code, _FOREVER])
+
+
+def total_minor(kind: str, asset: Asset) -> int:
+    """Debits less credits of all accounts of ``kind`` in ``asset`` now."""
+    return _figure(_TOTAL, [_FOREVER, kind, asset.code])
+
+
+def at_close(account: AccountName, day: date) -> int:
+    """The balance at the end of the business day ``day``; final once the day is closed."""
+    return _figure(_BALANCE, [account.code, day])
+
+
+def total_at_close(kind: str, asset: Asset, day: date) -> int:
+    """The balance of all accounts of ``kind`` in ``asset`` at the end of the business day ``day``."""
+    return _figure(_TOTAL, [day, kind, asset.code])
+
+
+def as_of(account: AccountName, instant: datetime) -> int:
+    """The balance after every entry that counts at ``instant`` or before; final once that day is closed."""
+    return _within_day(_AS_OF, account, business_date(instant), instant)
+
+
+def statement_page(
+    account: AccountName, *, first: date, last: date, before: Place | None = None, size: int = PAGE_SIZE
+) -> StatementPage:
+    """The newest ``size`` movements of the business days ``first`` to ``last``, or those older than ``before``.
+
+    A page costs what it shows, whatever the account's history: the rows are read off the index from the place on, and the
+    balance at the page's top is the last closing balance with the rest of its day.
+    """
+    end = before if before and before.day <= last else Place(last + timedelta(days=1), 0)
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVEMENTS, [account.code, first, end.day, end.entry_id, size + 1])
+        rows = cursor.fetchall()
+    shown = rows[:size]
+    if not shown:
+        return StatementPage((), None)
+    balance = _within_day(_AT_ENTRY, account, shown[0][1], shown[0][0])
+    movements = []
+    for row in shown:
+        amount = int(row[6])
+        movements.append(Movement(*row[:6], amount, balance))
+        balance -= amount
+    older = Place(shown[-1][1], shown[-1][0]) if len(rows) > size else None
+    return StatementPage(tuple(movements), older)
+
+
+def _within_day(statement: str, account: AccountName, day: date, bound: datetime | int) -> int:
+    return _figure(statement, [account.code, day - timedelta(days=1), account.code, day, bound])
+
+
+def _figure(statement: str, parameters: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.fetchone()[0])
