@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
-import orjson
+
+from alatau_pay import exact_json
 
 ANSWER_BYTES_MAX = 5_000_000
+# 418 is Binance's word for "you were told 429 and went on".
+TOO_MANY = frozenset({418, 429})
+RETRY_AFTER_SECONDS_MAX = 3600
 
 
 class ForeignServerError(Exception):
@@ -19,43 +24,77 @@ class ForeignServerError(Exception):
 
 
 class Unreachable(ForeignServerError):
-    """No connection, a time-out or a 5xx/429 answer: asking again later may help."""
+    """No connection, a time-out or a 5xx/429 answer: asking again later may help.
+
+    ``retry_after_seconds`` is what the server asked to be left alone for, at most an hour; None when it named no number.
+    """
+
+    def __init__(self, host: str, reason: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(host, reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BadAnswer(ForeignServerError):
     """An answer that is not what was asked for: asking again will not help."""
 
 
-def get_bytes(url: str, *, params: dict[str, str] | None = None, timeout_seconds: float = 10.0) -> bytes:
-    """The body of ``url``, at most 5 MB; redirects are not followed.
+def get_bytes(
+    url: str,
+    *,
+    params: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_seconds: float = 10.0,
+) -> bytes:
+    """The body of ``url``, at most 5 MB; redirects are not followed. ``timeout_seconds`` also bounds a trickling body.
 
     Raises:
-        Unreachable: connection, time-out, 429 or 5xx.
+        Unreachable: connection, time-out, 418, 429 or 5xx.
         BadAnswer: any other status than 200, or a body over the limit.
     """
     host = httpx.URL(url).host
+    ends_at = time.monotonic() + timeout_seconds
     try:
         with httpx.stream(
-            "GET", url, params=params, timeout=timeout_seconds, follow_redirects=False
+            "GET", url, params=params, headers=headers, timeout=timeout_seconds, follow_redirects=False
         ) as response:
-            if response.status_code == 429 or response.status_code >= 500:
-                raise Unreachable(host, f"HTTP {response.status_code}")
-            if response.status_code != 200:
-                raise BadAnswer(host, f"HTTP {response.status_code}")
+            _check_status(host, response)
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > ANSWER_BYTES_MAX:
                     raise BadAnswer(host, "the answer is too large")
+                if time.monotonic() > ends_at:
+                    raise Unreachable(host, f"the answer took longer than {timeout_seconds:g} seconds")
             return bytes(body)
     except httpx.HTTPError as error:
         raise Unreachable(host, type(error).__name__) from error
 
 
-def get_json(url: str, *, params: dict[str, str] | None = None, timeout_seconds: float = 10.0) -> Any:
-    """The JSON document at ``url``. Raises as ``get_bytes``; BadAnswer also when it is not JSON."""
-    body = get_bytes(url, params=params, timeout_seconds=timeout_seconds)
+def get_json(
+    url: str,
+    *,
+    params: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_seconds: float = 10.0,
+) -> Any:
+    """The JSON document at ``url``, its numbers exact. Raises as ``get_bytes``; BadAnswer also when it is not JSON."""
+    body = get_bytes(url, params=params, headers=headers, timeout_seconds=timeout_seconds)
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        return exact_json.loads(body)
+    except ValueError as error:
         raise BadAnswer(httpx.URL(url).host, "not JSON") from error
+
+
+def _check_status(host: str, response: httpx.Response) -> None:
+    status = response.status_code
+    if status in TOO_MANY or status >= 500:
+        raise Unreachable(host, f"HTTP {status}", retry_after_seconds=_retry_after(response))
+    if status != 200:
+        raise BadAnswer(host, f"HTTP {status}")
+
+
+def _retry_after(response: httpx.Response) -> int | None:
+    text = response.headers.get("Retry-After", "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return None
+    return min(int(text), RETRY_AFTER_SECONDS_MAX)

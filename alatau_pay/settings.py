@@ -6,7 +6,6 @@ A missing or malformed value stops the start and names its variable. ``.env.exam
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -15,7 +14,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from alatau_pay.node_urls import parse_node_urls, parse_node_zmq_urls
-from alatau_pay.rates_text import parse_fixed_rates
+from alatau_pay.rates_text import parse_fixed_rates, parse_percent
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -190,6 +189,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "chains.tasks.watch": {"queue": "watcher"},
     "chains.tasks.check_nodes": {"queue": "watcher"},
+    "payments.tasks.reconcile": {"queue": "watcher"},
     "payments.tasks.*": {"queue": "payments"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -223,21 +223,51 @@ COIN_CHECK_DAYS = env.int("COIN_CHECK_DAYS", default=7)
 COIN_CHECK_SECONDS = env.float("COIN_CHECK_SECONDS", default=10.0)
 
 RATE_SOURCES = env.list(
-    "RATE_SOURCES", default=["payments.rates.binance.Binance", "payments.rates.national_bank.NationalBank"]
+    "RATE_SOURCES",
+    default=[
+        "payments.rates.binance.Binance",
+        "payments.rates.kraken.Kraken",
+        "payments.rates.coinbase.Coinbase",
+        "payments.rates.coingecko.CoinGecko",
+        "payments.rates.national_bank.NationalBank",
+    ],
 )
 BINANCE_URL = env("BINANCE_URL", default="https://data-api.binance.vision")
+KRAKEN_URL = env("KRAKEN_URL", default="https://api.kraken.com")
+COINBASE_URL = env("COINBASE_URL", default="https://api.exchange.coinbase.com")
+COINGECKO_URL = env("COINGECKO_URL", default="https://api.coingecko.com")
+COINGECKO_KEY = env("COINGECKO_KEY", default="")
 NATIONAL_BANK_URL = env("NATIONAL_BANK_URL", default="https://nationalbank.kz")
 # For the demo and the tests only: "BTC=34000000,ETH=1700000,USDT=495" in tenge.
 FIXED_RATES = parse_fixed_rates(env("FIXED_RATES", default=""))
 RATE_AGE_MAX = timedelta(seconds=env.int("RATE_AGE_SECONDS_MAX", default=120))
+# How many independent paths to tenge a price needs; 1 only where prices are set by hand.
+RATE_PATHS_MIN = env.int("RATE_PATHS_MIN", default=2)
+# A path further than this from the median is left out; where the rest is further apart than the second, nothing is quoted.
+RATE_OUTLIER_MAX = parse_percent("RATE_OUTLIER_PERCENT_MAX", env("RATE_OUTLIER_PERCENT_MAX", default="2"))
+RATE_SPREAD_MAX = parse_percent("RATE_SPREAD_PERCENT_MAX", env("RATE_SPREAD_PERCENT_MAX", default="3"))
 # Quoting stops when USDT/KZT strays further than this from the National Bank's dollar rate.
-RATE_OFFICIAL_DEVIATION_MAX = Decimal(env("RATE_OFFICIAL_DEVIATION_PERCENT_MAX", default="5")) / 100
+RATE_OFFICIAL_DEVIATION_MAX = parse_percent(
+    "RATE_OFFICIAL_DEVIATION_PERCENT_MAX", env("RATE_OFFICIAL_DEVIATION_PERCENT_MAX", default="5")
+)
+# The official rate of a weekend or a holiday is that of the last day before; one older than so many days is none.
+RATE_OFFICIAL_DAYS_MAX = env.int("RATE_OFFICIAL_DAYS_MAX", default=7)
+# Prices older than so many days are thinned to one an hour a source and pair; the official rate is kept whole.
+RATE_OBSERVATIONS_DAYS = env.int("RATE_OBSERVATIONS_DAYS", default=30)
+
+# Who runs this installation, as registers, fee invoices and acts name it. The bank account stands with the servicing banks.
+OPERATOR_NAME = env("OPERATOR_NAME", default="Alatau Pay")
+OPERATOR_BUSINESS_ID = env("OPERATOR_BUSINESS_ID", default="")
+OPERATOR_ADDRESS = env("OPERATOR_ADDRESS", default="")
+OPERATOR_KBE = env("OPERATOR_KBE", default="17")
+# Where КНП and КБе stand in a pain.001 file, which has no field for them.
+PAYOUT_REMITTANCE_TEMPLATE = env("PAYOUT_REMITTANCE_TEMPLATE", default="EKNP {kod}{kbe}{currency}{knp}")
 
 # A shop's server on a private address is refused, except where a developer's own machine is the shop.
 WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", default=False)
 WEBHOOK_TIMEOUT_SECONDS = 10
 
-# Who is told by e-mail when a network halts or is not up to date any more, and when it is again.
+# Who is told by e-mail when a network halts or is not up to date any more, or a coin is not quoted, and when it is again.
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 # smtp+tls://user:password@host:587; without it, mail is printed into the log.
 _email = env.email_url("EMAIL_URL", default="consolemail://")
@@ -271,5 +301,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        # It tells of every table of every font that it makes smaller for a PDF.
+        "fontTools": {"level": "WARNING"},
+    },
 }

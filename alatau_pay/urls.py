@@ -9,5 +9,6 @@ urlpatterns = [
     path("api/v1/", include("merchants.api_urls")),
     path("api/v1/", include("payments.api_urls")),
     path("", include("merchants.urls")),
+    path("", include("settlements.urls")),
     path("", include("payments.urls")),
 ]

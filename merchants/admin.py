@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from merchants import business_id, onboarding, store_admin, wording
-from merchants.models import Membership, Merchant, MerchantEvent, User
+from merchants.models import BankAccountChange, Membership, Merchant, MerchantEvent, User
 
 __all__ = ["store_admin"]  # Django looks for this module alone
 
@@ -112,6 +112,9 @@ class MerchantAdmin(admin.ModelAdmin):
         "decided_by",
         "decided_at",
         "created_at",
+        # It changes by a BankAccountChange that waits, asked for by an owner.
+        "iban",
+        "bank_bic",
     )
     fieldsets = (
         (None, {"fields": ("status", "decision_reason", "decided_by", "decided_at")}),
@@ -217,3 +220,21 @@ class MerchantEventAdmin(ReadOnlyAdmin):
     search_fields = ("merchant__legal_name", "reason")
     list_select_related = ("merchant", "actor")
     ordering = ("-at",)
+
+
+@admin.register(BankAccountChange)
+class BankAccountChangeAdmin(ReadOnlyAdmin):
+    """Bank accounts that merchants asked to be paid to, newest first: waiting, in force or cancelled."""
+
+    list_display = (
+        "requested_at",
+        "merchant",
+        "old_iban",
+        "new_iban",
+        "effective_at",
+        "applied_at",
+        "cancelled_at",
+    )
+    list_filter = (("applied_at", admin.EmptyFieldListFilter), "requested_at")
+    search_fields = ("merchant__legal_name", "old_iban", "new_iban")
+    list_select_related = ("merchant",)

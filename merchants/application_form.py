@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from merchants import bank_account, business_id, wording
+from merchants import business_id, wording
+from merchants.bank_account_form import BankAccountFields
 from merchants.models import LegalForm, Merchant, User
 from merchants.onboarding import Application
 
@@ -50,7 +51,7 @@ class SignUpForm(forms.Form):
         return data
 
 
-class ApplicationForm(forms.ModelForm):
+class ApplicationForm(BankAccountFields, forms.ModelForm):
     """What a business says about itself. ``decoded`` says what its number means, once that is valid."""
 
     bic_confirmed = forms.BooleanField(
@@ -118,35 +119,12 @@ class ApplicationForm(forms.ModelForm):
             raise ValidationError(_("A phone number looks like +7 701 234 56 78."))
         return phone
 
-    def clean_iban(self) -> str:
-        """The account number without spaces."""
-        try:
-            return bank_account.parse_iban(self.cleaned_data["iban"])
-        except bank_account.BankAccountRefused as error:
-            raise ValidationError(
-                _(
-                    "This is not an account number of Kazakhstan (KZ, then 18 letters or digits), or it has a typing mistake."
-                )
-            ) from error
-
-    def clean_bank_bic(self) -> str:
-        """The BIC, or nothing yet."""
-        text: str = self.cleaned_data["bank_bic"]
-        if not text.strip():
-            return ""
-        try:
-            return bank_account.parse_bic(text)
-        except bank_account.BankAccountRefused as error:
-            raise ValidationError(
-                _("A BIC has 8 or 11 characters, and KZ as its fifth and sixth.")
-            ) from error
-
     def clean(self) -> dict[str, Any]:
         """Legal form against number, BIC against account number."""
         data: dict[str, Any] = super().clean() or {}
         self._judge_legal_form(data)
         if "iban" in data and "bank_bic" in data:
-            self._judge_bic(data)
+            self.judge_bic(data)
         return data
 
     def _judge_legal_form(self, data: dict[str, Any]) -> None:
@@ -155,27 +133,6 @@ class ApplicationForm(forms.ModelForm):
         is_person = self.decoded.kind in {business_id.Kind.PERSON, business_id.Kind.JOINT_ENTREPRENEUR}
         if is_person != (data["legal_form"] == LegalForm.ENTREPRENEUR):
             self.add_error("legal_form", _("The number below belongs to another legal form."))
-
-    def _judge_bic(self, data: dict[str, Any]) -> None:
-        hint = bank_account.hint_bic(data["iban"])
-        if not data["bank_bic"]:
-            if hint is None:
-                self.add_error(
-                    "bank_bic", _("The bank is not known from the account number: please give its BIC.")
-                )
-            data["bank_bic"] = hint or ""
-        elif hint and not bank_account.is_same_bank(hint, data["bank_bic"]) and not data.get("bic_confirmed"):
-            # The list of banks is partly stale, so this is a question and no refusal.
-            self.fields["bic_confirmed"].widget = forms.CheckboxInput()
-            self.add_error(
-                "bank_bic",
-                ValidationError(
-                    _(
-                        "The account number points to the bank %(bic)s. If yours is right, tick the box below."
-                    ),
-                    params={"bic": hint},
-                ),
-            )
 
     def application(self) -> Application:
         """The valid form as the verb wants it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -123,6 +124,62 @@ class MerchantEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
+
+
+# How long a changed bank account waits before tenge goes there; the owners are told at once.
+BANK_ACCOUNT_CHANGE_WAIT = timedelta(hours=24)
+
+
+class BankAccountChange(models.Model):
+    """An approved merchant's wish to be paid elsewhere. Written by ``merchants.bank_account_change`` alone.
+
+    It waits, an owner can stop it while it waits, and the database lets the account of a merchant that may trade change in
+    no other way (migration 0002).
+    """
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="bank_account_changes")
+    old_iban = models.CharField(max_length=20)
+    old_bank_bic = models.CharField(max_length=11)
+    new_iban = models.CharField(max_length=20)
+    new_bank_bic = models.CharField(max_length=11)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    cancelled_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-requested_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(new_iban__regex=r"^KZ\d{5}[A-Z0-9]{13}$"),
+                name="account_change_iban_of_kazakhstan",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(effective_at__gte=models.F("requested_at") + BANK_ACCOUNT_CHANGE_WAIT),
+                name="account_change_waits_a_day",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(applied_at__isnull=True)
+                | models.Q(applied_at__gte=models.F("effective_at"), cancelled_at__isnull=True),
+                name="account_change_applied_after_its_wait",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cancelled_at__isnull=True, cancelled_by__isnull=True)
+                | models.Q(cancelled_at__isnull=False, cancelled_by__isnull=False),
+                name="account_change_cancelled_by_somebody",
+            ),
+            models.UniqueConstraint(
+                fields=["merchant"],
+                name="one_waiting_account_change",
+                condition=models.Q(applied_at__isnull=True, cancelled_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.old_iban} → {self.new_iban}"
 
 
 class Role(models.TextChoices):

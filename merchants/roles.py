@@ -24,6 +24,7 @@ Action = Literal[
     "manage_webhooks",
     "manage_team",
     "view_finance",
+    "manage_payouts",
 ]
 
 _CASHIER: frozenset[Action] = frozenset({"view_invoices", "create_invoice"})
@@ -31,7 +32,7 @@ _ACCOUNTANT: frozenset[Action] = frozenset({"view_invoices", "view_finance"})
 _MANAGER: frozenset[Action] = (
     _CASHIER | _ACCOUNTANT | {"mark_invoice", "manage_store", "manage_keys", "manage_webhooks"}
 )
-_OWNER: frozenset[Action] = _MANAGER | {"manage_team"}
+_OWNER: frozenset[Action] = _MANAGER | {"manage_team", "manage_payouts"}
 
 ALLOWED: dict[str, frozenset[Action]] = {
     Role.OWNER: _OWNER,

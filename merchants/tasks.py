@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from alatau_pay.celery import app
-from merchants import webhooks
+from merchants import bank_account_change, webhooks
 
 ROUNDS_MAX = 50
 
@@ -20,3 +20,9 @@ def deliver_webhooks() -> int:
         if batch == 0:
             break
     return tried
+
+
+@app.task(name="merchants.tasks.tell_of_account_changes")
+def tell_of_account_changes() -> int:
+    """Mail owners whose merchant's bank account is about to change. Returns how many mails went out."""
+    return bank_account_change.tell(now=timezone.now())

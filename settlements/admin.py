@@ -9,7 +9,16 @@ from django.http import HttpRequest
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from alatau_pay.money import format_minor
+
+# The other rooms' rows are registered by importing these.
+from settlements import days_admin as days_admin
+from settlements import document_admin as document_admin
 from settlements import ledger
+from settlements import payout_batches_admin as payout_batches_admin
+from settlements import payout_terms_admin as payout_terms_admin
+from settlements import payouts_admin as payouts_admin
+from settlements import statement_lines_admin as statement_lines_admin
+from settlements import statements_admin as statements_admin
 from settlements.models import Account, FeeSchedule, JournalEntry, Posting, VatRate
 
 

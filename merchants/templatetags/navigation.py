@@ -27,6 +27,10 @@ class Entry(NamedTuple):
 ENTRIES = (
     Entry("invoices", "invoice_list", "view_invoices", _("Invoices")),
     Entry("held", "held_list", "view_invoices", _("Held money")),
+    Entry("refunds", "refund_list", "view_invoices", _("Refunds")),
+    Entry("payouts", "payouts", "view_finance", _("Payouts")),
+    Entry("account", "account", "view_finance", _("Account")),
+    Entry("documents", "documents", "view_finance", _("Documents")),
     Entry("till", "pos", "create_invoice", _("Till")),
     Entry("settings", "store_settings", "manage_store", _("Settings")),
     Entry("keys", "api_keys", "manage_keys", _("API keys")),

@@ -18,10 +18,11 @@ ACTIONS = [
     "manage_webhooks",
     "manage_team",
     "view_finance",
+    "manage_payouts",
 ]
 ALLOWED = {
     Role.OWNER: set(ACTIONS),
-    Role.MANAGER: set(ACTIONS) - {"manage_team"},
+    Role.MANAGER: set(ACTIONS) - {"manage_team", "manage_payouts"},
     Role.ACCOUNTANT: {"view_invoices", "view_finance"},
     Role.CASHIER: {"view_invoices", "create_invoice"},
 }
