@@ -176,6 +176,7 @@ class Gateway:
             # Here a block is made when somebody pays, so a head that stays for days says nothing against its node.
             "NODE_STUCK_AFTER_SECONDS": str(10 * 365 * 86400),
             "RATE_SOURCES": "payments.rates.fixed.Fixed",
+            "RATE_PATHS_MIN": "1",
             "FIXED_RATES": FIXED_RATES,
             "WEBHOOKS_TO_PRIVATE_ADDRESSES": "1",
             "PYTHONUNBUFFERED": "1",

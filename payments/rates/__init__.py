@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime, timedelta
+from typing import Protocol, runtime_checkable
 
-from payments.quoting import Observation
+from payments.rate_paths import Observation
+
+# A market that does not answer within this time is asked again soon; the others' prices are fresh meanwhile.
+TIMEOUT_SECONDS = 5.0
 
 
 class RateRefused(Exception):
@@ -16,16 +19,27 @@ class RateSource(Protocol):
     """A server that states prices.
 
     ``name`` is stored with every observation. ``official`` says that prices need this source's dollar rate beside them.
+    ``interval`` is how long what it said need not be asked again: nothing for a market, minutes for a rate of the day.
     """
 
     name: str
     official: bool
+    interval: timedelta
 
     def fetch(self, *, now: datetime) -> list[Observation]:
-        """The prices that hold at ``now``; never empty.
+        """The prices that hold at ``now``; never empty. Uses no database: it runs in a thread of its own.
 
         Raises:
             alatau_pay.http.Unreachable: no usable connection; ask again later.
             alatau_pay.http.BadAnswer, RateRefused: the answer cannot be used.
         """
+        ...
+
+
+@runtime_checkable
+class OfficialSource(Protocol):
+    """A source that also says what was official on a past day."""
+
+    def fetch_for(self, day: date) -> Observation:
+        """The dollar in tenge that was official on ``day``. Raises as ``RateSource.fetch``."""
         ...

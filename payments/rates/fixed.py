@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from payments.quoting import TENGE, Observation
+from payments.rate_paths import TENGE, Observation
 
 
 class Fixed:
@@ -14,6 +14,7 @@ class Fixed:
 
     name = "fixed"
     official = False
+    interval = timedelta(0)
 
     def fetch(self, *, now: datetime) -> list[Observation]:
         """One observation in tenge a symbol."""
