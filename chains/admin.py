@@ -20,8 +20,10 @@ from chains.models import (
     Block,
     CoinBalance,
     DepositAddress,
+    Destination,
     Network,
     OnChainAsset,
+    OutgoingTransfer,
     Rescan,
     Transfer,
     TransferInput,
@@ -254,3 +256,25 @@ class CoinBalanceAdmin(ReadOnlyAdmin):
     list_display = ("deposit_address", "height", "balance_minor", "spent_minor")
     search_fields = ("deposit_address__address",)
     list_select_related = ("deposit_address",)
+
+
+@admin.register(Destination)
+class DestinationAdmin(ReadOnlyAdmin):
+    list_display = ("address", "network", "created_at")
+    list_filter = ("network",)
+    search_fields = ("address",)
+    exclude = ("key",)
+
+
+@admin.register(OutgoingTransfer)
+class OutgoingTransferAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "network", "asset", "amount", "destination", "wallet", "state", "seen_at")
+    list_filter = ("network", "state")
+    search_fields = ("destination__address", "sender")
+    list_select_related = ("network", "asset__network", "destination", "wallet")
+    exclude = ("txid", "block_hash")
+    readonly_fields = ("txid_hex",)
+
+    @admin.display(description=_("amount"))
+    def amount(self, row: OutgoingTransfer) -> str:
+        return str(Money(row.amount_minor, row.asset.asset))

@@ -403,3 +403,74 @@ class NetworkAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.network_id} {self.get_kind_display()}"
+
+
+class Destination(models.Model):
+    """An address of somebody else that the operator means to pay: watched, so that the payment is seen. Never one of ours.
+
+    ``key`` is what the chain shows, as in DepositAddress. Nothing that arrives there is a Transfer, so nobody is credited.
+    """
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="destinations")
+    key = models.BinaryField(max_length=64)
+    address = models.CharField(max_length=100)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "key"], name="destination_watched_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class OutgoingTransfer(models.Model):
+    """Value arriving at a destination, as the chain reports it. Written by ``chains.outgoing`` alone.
+
+    ``index`` is that of Transfer. ``wallet`` is the wallet of the operator's that it was seen to come from; null: nobody
+    knows whose it is. ``fee_minor`` is what the network took for the whole chain transaction, in its coin, once a node was
+    asked. ``pending`` says that something of the row changed and whoever follows outgoing transfers has not looked yet.
+    """
+
+    network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="outgoing_transfers")
+    txid = models.BinaryField(max_length=32)
+    index = models.IntegerField()
+    asset = models.ForeignKey(OnChainAsset, on_delete=models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="transfers")
+    amount_minor = MinorAmountField()
+    sender = models.CharField(max_length=100, blank=True)
+    wallet = models.ForeignKey(Wallet, null=True, on_delete=models.PROTECT, related_name="+")
+    fee_minor = MinorAmountField(null=True)
+    state = models.CharField(max_length=8, choices=TransferState)
+    block_height = models.BigIntegerField(null=True)
+    block_hash = models.BinaryField(max_length=32, null=True)
+    seen_at = models.DateTimeField()
+    pending = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["-seen_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["network", "txid", "index"], name="one_row_per_outgoing_transfer"
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="outgoing_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(state="Mined", block_height__isnull=False, block_hash__isnull=False)
+                | (~Q(state="Mined") & Q(block_height__isnull=True, block_hash__isnull=True)),
+                name="outgoing_has_block_while_mined",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="outgoing_queue", condition=Q(pending=True)),
+            models.Index(fields=["network"], name="outgoing_unmined", condition=Q(state="Seen")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.txid_hex}-{self.index}"
+
+    @property
+    def txid_hex(self) -> str:
+        """The txid as explorers show it, as of a Transfer."""
+        prefix = "0x" if self.asset.network.kind == NetworkKind.EVM else ""
+        return prefix + bytes(self.txid).hex()

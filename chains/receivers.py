@@ -6,7 +6,7 @@ this is the adapter that holds both guards. Pure. Sources: BIP-13, BIP-173, BIP-
 
 from __future__ import annotations
 
-from embit import base58, bech32
+from embit import base58, bech32, script
 from embit.base import EmbitError
 from embit.networks import NETWORKS
 
@@ -59,3 +59,8 @@ def read_evm(text: str) -> str:
         return checksum_address(read_address(text.strip(), "receiver"))
     except KeyRefused as error:
         raise AddressRefused(str(error)) from error
+
+
+def bitcoin_script(address: str) -> bytes:
+    """The scriptPubKey of an address that ``read_bitcoin`` gave: what the chain shows of it."""
+    return bytes(script.address_to_scriptpubkey(address).data)

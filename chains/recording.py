@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from alatau_pay.wake import wake
-from chains import transfer_inputs
+from chains import outgoing, transfer_inputs
 from chains.models import Block, CoinBalance, Network, Transfer, TransferState
 from chains.observation import BlockHeader, FoundBlock, FoundTransfer, Position, Reading
 from chains.transfer_rows import TransferRows
@@ -73,6 +73,7 @@ def write(network: Network, cursor: Position, reading: Reading, *, now: datetime
         changed += _write_transfers(network, reading, now)
         if changed:
             wake("payments.tasks.match")
+        changed += outgoing.write(network, reading, now=now)
         if reading.blocks or reading.fork or finalises:
             # What changed without a block is decided by whoever matches it.
             wake("payments.tasks.confirm", network.slug)
@@ -91,6 +92,7 @@ def write_past(network: Network, blocks: Sequence[FoundBlock], *, now: datetime)
     paying = [block for block in blocks if block.transfers]
     if not paying or locked.cursor_height is None:
         return 0
+    outgoing.write_past(network, paying, now=now)
     rows = TransferRows(network, Reading(tip=_position(locked), blocks=paying), now)
     for block in paying:
         for transfers in _by_txid(block.transfers).values():
@@ -161,6 +163,7 @@ def _orphan(network: Network, fork: Position) -> int:
     Block.objects.filter(network=network, height__gt=fork.height).delete()
     # Balances seen up there may not have been; the next check begins at a block that still stands.
     CoinBalance.objects.filter(deposit_address__network=network, height__gt=fork.height).delete()
+    outgoing.orphan(network, fork)
     return Transfer.objects.filter(
         network=network, state=TransferState.MINED, block_height__gt=fork.height
     ).update(

@@ -98,7 +98,13 @@ class TransferRows:
     def write_inputs(self, transfers: Sequence[FoundTransfer]) -> None:
         """What the transactions of ``transfers`` spend, for as long as one of them may be undone."""
         transfer_inputs.record(
-            self._network, {transfer.txid: transfer.inputs for transfer in transfers if transfer.inputs}
+            self._network,
+            {
+                transfer.txid: transfer.inputs
+                for transfer in transfers
+                # What only pays somebody else (chains.outgoing) can be judged by nobody's payment.
+                if transfer.inputs and transfer.key in self._addresses
+            },
         )
 
     def _leave(self, txid: bytes, departure: Departure, states: Sequence[str]) -> None:

@@ -13,7 +13,18 @@ from datetime import datetime
 
 from django.conf import settings
 
-from chains import coin_checks, condition, halting, health, readers, reading, recording, watch_lock, watched
+from chains import (
+    coin_checks,
+    condition,
+    halting,
+    health,
+    outgoing,
+    readers,
+    reading,
+    recording,
+    watch_lock,
+    watched,
+)
 from chains.bitcoin.transfers import BadBlock
 from chains.condition import StepStatus
 from chains.models import Block, Network, Transfer, TransferState
@@ -156,4 +167,4 @@ def _kept(network: Network) -> list[tuple[int, bytes]]:
 
 def _unmined_txids(network: Network) -> list[bytes]:
     rows = Transfer.objects.filter(network=network, state=TransferState.SEEN).values_list("txid", flat=True)
-    return sorted({bytes(txid) for txid in rows})
+    return sorted({bytes(txid) for txid in rows} | outgoing.unmined_txids(network))

@@ -27,10 +27,13 @@ from payments.models import (
     InvoiceEvent,
     Payment,
     Quote,
-    RateObservation,
     UnclaimedTransfer,
 )
 from payments.quoting import RateUnavailable
+from payments.rates_admin import RateObservationAdmin  # noqa: F401 — registers the models of rates
+from payments.reconciliation_admin import ReconciliationRunAdmin  # noqa: F401 — registers those of reconciliation
+from payments.refund_admin import RefundAdmin  # noqa: F401 — registers the pages of refunds
+from payments.two_people_admin import AcquisitionAdmin  # noqa: F401 — registers the documents of two people
 
 DECIDE = "payments.add_helddecision"
 
@@ -206,12 +209,6 @@ class InvoiceEventAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "at")
     search_fields = ("invoice__id",)
     list_select_related = ("invoice", "actor")
-
-
-@admin.register(RateObservation)
-class RateObservationAdmin(ReadOnlyAdmin):
-    list_display = ("base", "quote", "price", "source", "observed_at", "fetched_at")
-    list_filter = ("source", "base", "quote")
 
 
 @admin.register(Incident)

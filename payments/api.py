@@ -51,7 +51,7 @@ class OneInvoice(APIView):
 
     def get(self, request: Request, store_id: str, invoice_id: str) -> Response:
         """200 with InvoiceData."""
-        invoice = _invoice(require(request, VIEW, store_id), invoice_id)
+        invoice = find_invoice(require(request, VIEW, store_id), invoice_id)
         return Response(api_data.invoice_data(invoice, now=timezone.now()))
 
 
@@ -60,7 +60,7 @@ class InvoicePaymentMethods(APIView):
 
     def get(self, request: Request, store_id: str, invoice_id: str) -> Response:
         """200 with a list, one element a quote."""
-        invoice = _invoice(require(request, VIEW, store_id), invoice_id)
+        invoice = find_invoice(require(request, VIEW, store_id), invoice_id)
         return Response(api_data.payment_methods_data(invoice))
 
 
@@ -70,7 +70,7 @@ class InvoiceStatusChange(APIView):
     def post(self, request: Request, store_id: str, invoice_id: str) -> Response:
         """200 with InvoiceData after marking it Settled or Invalid."""
         store = require(request, MODIFY, store_id)
-        invoice = _invoice(store, invoice_id)
+        invoice = find_invoice(store, invoice_id)
         status = request.data.get("status") if isinstance(request.data, dict) else None
         if status not in (InvoiceStatus.SETTLED, InvoiceStatus.INVALID):
             raise BodyRefused([("status", "must be Settled or Invalid")])
@@ -127,7 +127,8 @@ def _idempotency_key(request: Request) -> str | None:
     return key or None
 
 
-def _invoice(store: Store, invoice_id: str) -> Invoice:
+def find_invoice(store: Store, invoice_id: str) -> Invoice:
+    """The store's invoice; 404 where it has no such one."""
     invoice = Invoice.objects.select_related("store").filter(store=store, pk=invoice_id).first()
     if invoice is None:
         raise ApiError("invoice-not-found", "This store has no such invoice", 404)

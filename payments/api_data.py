@@ -90,7 +90,8 @@ def _method_data(quote: Quote, share: Fraction, payments: Sequence[Payment]) -> 
         "paymentMethodFee": "0",
         "networkFee": "0",
         "activated": True,
-        "additionalData": {},
+        # How the rate came about: payments.rate_record gives the shape.
+        "additionalData": {"rateRecord": quote.rate_sources},
         "payments": [payment_data(payment) for payment in payments],
     }
 

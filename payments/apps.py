@@ -8,6 +8,10 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Tell the rooms below what only this one knows."""
         from merchants import installation
+        from payments import checks  # noqa: F401 — registers itself
         from payments.offering import Offering
+        from payments.operation_details import Details
+        from settlements import operation_details
 
         installation.provide(Offering())
+        operation_details.provide(Details())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from alatau_pay.assets import Asset
+from payments import held_decisions, refunds
 from payments.lifecycle import Booking
 from payments.models import Payment
 from settlements import fees, ledger
@@ -24,7 +25,9 @@ def bring_to(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str
     """
     if payment.booked_as == str(target):
         return
-    _undo_decision(payment, now=now)
+    # What people decided about it, and what was to go back of it, falls with the booking that it was decided on.
+    refunds.fall(payment, now=now)
+    held_decisions.undo(payment, now=now)
     if payment.ledger_entry is not None:
         ledger.reverse(payment.ledger_entry, idempotency_key=_key(payment, "reversed"), now=now)
         payment.ledger_entry = None
@@ -39,19 +42,6 @@ def bring_to(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str
     payment.booked_as = str(target)
     payment.held_minor = payment.amount_minor - target.credited_minor if target.stands else 0
     payment.save(update_fields=["ledger_entry", "booked_as", "bookings", "held_minor"])
-
-
-def _undo_decision(payment: Payment, *, now: datetime) -> None:
-    """What a person decided about the held part falls with the booking that it was decided on."""
-    decision = payment.held_decisions.filter(reversed_at__isnull=True).first()
-    if decision is None:
-        return
-    if decision.ledger_entry is not None:
-        ledger.reverse(
-            decision.ledger_entry, idempotency_key=f"held-decision:{decision.pk}:reversed", now=now
-        )
-    decision.reversed_at = now
-    decision.save(update_fields=["reversed_at"])
 
 
 def _entry(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str, now: datetime) -> Entry:

@@ -140,6 +140,7 @@ def _detail(
         "incidents": invoice.incidents.filter(closed_at__isnull=True),
         "deliveries": _deliveries(store, invoice) if _may(request, store, "manage_webhooks") else None,
         "marks": invoices.markable(invoice) if may_mark else [],
+        "may_refund": may_mark and bool(shown.arrivals),
     }
 
 

@@ -40,9 +40,10 @@ def gather(invoice: Invoice) -> Facts:
     """The facts of ``invoice`` as they stand in this database transaction (its row is locked by the caller)."""
     disposals = _disposals(invoice)
     payments = (
-        Payment.objects.filter(invoice=invoice)
-        .select_related("quote", "transfer__asset__network", "transfer__network")
-        .order_by("received_at", "id")
+        # Through the invoice, so that each payment knows this very object, with what is written to it meanwhile.
+        invoice.payments.select_related("quote", "transfer__asset__network", "transfer__network").order_by(
+            "received_at", "id"
+        )
     )
     depth = Depth(invoice)
     rows = [_row(payment, depth, disposals.get(payment.pk, "")) for payment in payments]

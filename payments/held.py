@@ -1,8 +1,8 @@
 """Money that was received but belongs to no merchant yet: late, partial, too much, twice, or in an asset never asked for.
 
 It stands in the ledger as held for the resident. A person decides about it, once, with a reason: accept it for the merchant
-at the current rate, give it back, or leave it; letting it count for an invoice is ``invoices.attach``. The only writer of
-HeldDecision rows, besides ``booking``, which reverses a decision when the chain takes the payment away.
+at the rate of then or of now, give it back, or leave it; letting it count for an invoice is ``invoices.attach``. The rows are
+written by ``held_decisions``; ``booking`` undoes a decision when the chain takes the payment away.
 """
 
 from __future__ import annotations
@@ -15,21 +15,29 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from alatau_pay.money import divide_down
-from chains import receivers
-from chains.models import Network, NetworkKind
+from chains import outgoing
 from merchants.models import Store, User
-from payments import observations, telling
+from payments import held_decisions, observations, refund_rows, refundable, refunds
+from payments.held_decisions import DecisionRefused
 from payments.models import HeldDecision, HeldDecisionKind, Invoice, Payment
 from settlements import fees, ledger
 from settlements.entries import held_accepted, held_refund_due
 from settlements.entry import Entry
-from settlements.models import JournalEntry
 
 TIYN_PER_TENGE = 100
+AT_THEN, AT_NOW = "then", "now"
 
-
-class DecisionRefused(Exception):
-    """The decision does not fit: nothing is held, somebody decided already, or its reason is missing."""
+__all__ = [
+    "AT_NOW",
+    "AT_THEN",
+    "DecisionRefused",
+    "accept",
+    "describe",
+    "leave",
+    "refund",
+    "value_of",
+    "waiting",
+]
 
 
 def waiting(store: Store | None = None) -> QuerySet[Payment]:
@@ -43,54 +51,70 @@ def waiting(store: Store | None = None) -> QuerySet[Payment]:
     ).order_by("received_at", "id")
 
 
-def accept(payment_id: int, *, user: User, reason: str, now: datetime) -> HeldDecision:
-    """Credit the merchant with the held money at the current rate, less fee and VAT.
+def accept(payment_id: int, *, user: User, reason: str, now: datetime, rate: str = AT_NOW) -> HeldDecision:
+    """Credit the merchant with the held money, less fee and VAT, at the rate of now or (``AT_THEN``) of the quote.
 
-    The value is rounded down to a tiyn; the rounding, less than a tiyn, stays with the operator's position.
+    The value is rounded down to a tiyn; the rounding, less than a tiyn, stays with the operator's position. What the resident
+    may have asked for back is called off.
 
     Raises:
-        DecisionRefused: see there, also when the money is worth less than a tiyn.
+        DecisionRefused: see there, also when the money is worth less than a tiyn, or was never quoted and ``rate`` is of then.
         payments.quoting.RateUnavailable: no price may be used now.
     """
-    payment = Payment.objects.select_related("transfer__asset").get(pk=payment_id)
-    symbol = payment.transfer.asset.symbol
-    tenge = observations.prices({symbol}, now=now)[symbol].tenge
+    if rate not in (AT_THEN, AT_NOW):
+        raise DecisionRefused("held money is accepted at the rate of then or of now")
+    tenge = _tenge_now(payment_id, now=now) if rate == AT_NOW else None
     with transaction.atomic():
-        invoice, payment = _lock(payment_id, reason)
-        value_tiyn = value_of(payment, tenge)
-        if value_tiyn == 0:
-            raise DecisionRefused("what is held is worth less than a tiyn")
-        merchant_id = invoice.store.merchant_id
-        entry = held_accepted(
-            merchant_id=merchant_id,
-            coin=payment.transfer.asset.asset,
-            accepted_minor=payment.held_minor,
-            gross_tiyn=value_tiyn,
-            fee=fees.fee_for(
-                merchant_id=merchant_id,
-                asset_code=payment.transfer.asset_id,
-                gross_tiyn=value_tiyn,
-                on=ledger.business_date(now),
-            ),
+        invoice, payment = held_decisions.lock(payment_id, reason=reason)
+        value_tiyn = (
+            refundable.value_then(payment, payment.held_minor) if tenge is None else value_of(payment, tenge)
         )
-        return _decide(
-            invoice, payment, HeldDecisionKind.ACCEPT, entry, user, reason, now, value_tiyn=value_tiyn
+        if value_tiyn == 0:
+            raise DecisionRefused("what is held is worth less than a tiyn, or has no rate of then")
+        refunds.drop_request(payment, user=user, now=now)
+        entry = _accepted(invoice, payment, value_tiyn, now=now)
+        return held_decisions.write(
+            invoice,
+            payment,
+            HeldDecisionKind.ACCEPT,
+            entry,
+            user=user,
+            reason=reason,
+            now=now,
+            value_tiyn=value_tiyn,
         )
 
 
 def refund(payment_id: int, *, address: str, user: User, reason: str, now: datetime) -> HeldDecision:
-    """Owe the held money to the resident: it moves from "held" to "refunds due" until it is sent.
+    """Owe the held money to the resident, and make the refund by which it is sent (``HeldDecision.refund``).
 
-    ``address`` is where the resident wants it, of the network that the payment came on, or empty while it is not known.
+    ``address`` is where the resident wants it, of the network that the payment came on; empty while it is not known: then
+    the refund's link asks the resident for it, or it is where the resident asked for it already.
 
     Raises:
-        DecisionRefused: see there, also when the address is not one of that network.
+        DecisionRefused: see there, also when the address is none that it can be sent to, or the payment is too old.
     """
     with transaction.atomic():
-        invoice, payment = _lock(payment_id, reason)
-        address = _receiver(payment.transfer.asset.network, address) if address else ""
-        entry = held_refund_due(coin=payment.transfer.asset.asset, refunded_minor=payment.held_minor)
-        return _decide(invoice, payment, HeldDecisionKind.REFUND, entry, user, reason, now, address=address)
+        invoice, payment = held_decisions.lock(payment_id, reason=reason)
+        try:
+            refund_rows.require_in_time(payment, now)
+            if address:
+                address = outgoing.watch(payment.transfer.asset.network, address, now=now).address
+            entry = held_refund_due(coin=payment.transfer.asset.asset, refunded_minor=payment.held_minor)
+            decision = held_decisions.write(
+                invoice,
+                payment,
+                HeldDecisionKind.REFUND,
+                entry,
+                user=user,
+                reason=reason,
+                now=now,
+                address=address,
+            )
+            refunds.of_decision(invoice, decision, address=address, user=user, now=now)
+        except (refunds.RefundRefused, refunds.AddressRefused) as error:
+            raise DecisionRefused(str(error)) from error
+        return decision
 
 
 def leave(payment_id: int, *, user: User, reason: str, now: datetime) -> HeldDecision:
@@ -100,8 +124,10 @@ def leave(payment_id: int, *, user: User, reason: str, now: datetime) -> HeldDec
         DecisionRefused: see there.
     """
     with transaction.atomic():
-        invoice, payment = _lock(payment_id, reason)
-        return _decide(invoice, payment, HeldDecisionKind.LEAVE, None, user, reason, now)
+        invoice, payment = held_decisions.lock(payment_id, reason=reason)
+        return held_decisions.write(
+            invoice, payment, HeldDecisionKind.LEAVE, None, user=user, reason=reason, now=now
+        )
 
 
 def value_of(payment: Payment, tenge: Decimal) -> int:
@@ -121,68 +147,23 @@ def describe(payment: Payment) -> str:
     return "duplicate" if payment.invoice.status == "Settled" else "partial"
 
 
-def _receiver(network: Network, address: str) -> str:
-    try:
-        if network.kind == NetworkKind.BITCOIN:
-            return receivers.read_bitcoin(address, network.bitcoin_chain)
-        return receivers.read_evm(address)
-    except receivers.AddressRefused as error:
-        raise DecisionRefused(str(error)) from error
+def _tenge_now(payment_id: int, *, now: datetime) -> Decimal:
+    payment = Payment.objects.select_related("transfer__asset").get(pk=payment_id)
+    symbol = payment.transfer.asset.symbol
+    return observations.prices({symbol}, now=now)[symbol].tenge
 
 
-def _lock(payment_id: int, reason: str) -> tuple[Invoice, Payment]:
-    if not reason.strip():
-        raise DecisionRefused("a decision has a reason")
-    invoice_id = Payment.objects.values_list("invoice_id", flat=True).get(pk=payment_id)
-    invoice = Invoice.objects.select_for_update(of=("self",)).select_related("store").get(pk=invoice_id)
-    payment = (
-        Payment.objects.select_for_update(of=("self",))
-        .select_related("transfer__asset__network")
-        .get(pk=payment_id)
+def _accepted(invoice: Invoice, payment: Payment, value_tiyn: int, *, now: datetime) -> Entry:
+    merchant_id = invoice.store.merchant_id
+    return held_accepted(
+        merchant_id=merchant_id,
+        coin=payment.transfer.asset.asset,
+        accepted_minor=payment.held_minor,
+        gross_tiyn=value_tiyn,
+        fee=fees.fee_for(
+            merchant_id=merchant_id,
+            asset_code=payment.transfer.asset_id,
+            gross_tiyn=value_tiyn,
+            on=ledger.business_date(now),
+        ),
     )
-    if payment.invoice_id != invoice_id:
-        raise DecisionRefused("the payment was attached to another invoice at this moment")
-    if payment.held_minor == 0:
-        raise DecisionRefused("nothing of this payment is held")
-    standing = payment.held_decisions.filter(reversed_at__isnull=True).first()
-    if standing is not None and standing.kind != HeldDecisionKind.LEAVE:
-        raise DecisionRefused("somebody decided about this payment already")
-    return invoice, payment
-
-
-def _decide(
-    invoice: Invoice,
-    payment: Payment,
-    kind: HeldDecisionKind,
-    entry: Entry | None,
-    user: User,
-    reason: str,
-    now: datetime,
-    *,
-    value_tiyn: int | None = None,
-    address: str = "",
-) -> HeldDecision:
-    payment.held_decisions.filter(reversed_at__isnull=True).update(reversed_at=now)
-    number = payment.held_decisions.count() + 1
-    posted: JournalEntry | None = None
-    if entry is not None:
-        posted = ledger.post(
-            entry,
-            idempotency_key=f"payment:{payment.pk}:held-decision:{number}",
-            reference=f"payment:{payment.pk}",
-            now=now,
-        )
-    decision = HeldDecision.objects.create(
-        payment=payment,
-        kind=kind,
-        amount_minor=payment.held_minor,
-        value_tiyn=value_tiyn,
-        refund_address=address,
-        reason=reason.strip(),
-        actor=user,
-        decided_at=now,
-        ledger_entry=posted,
-    )
-    detail = {"payment": payment.pk, "amount_minor": str(payment.held_minor), "reason": decision.reason}
-    telling.of_decision(invoice, f"HeldMoney{kind}", detail=detail, actor=user, now=now)
-    return decision

@@ -12,10 +12,12 @@ from payments.models import Payment
 REFUSALS = (held.DecisionRefused, invoices.AttachRefused)
 REASON_LENGTH_MAX = 300
 ADDRESS_LENGTH_MAX = 100
+# Which rate each of the two buttons takes.
+ACCEPTED_AT = {"accept": held.AT_NOW, "accept-then": held.AT_THEN}
 
 
 def decide(payment: Payment, typed: Mapping[str, str], *, user: User, now: datetime) -> None:
-    """Do what the pressed button says: "decision" is accept, attach, refund or leave, with "reason".
+    """Do what the pressed button says: "decision" is accept, accept-then, attach, refund or leave, with "reason".
 
     "invoice" names the invoice that it shall count for (empty: the payment's own), "address" where a refund should go.
 
@@ -25,8 +27,8 @@ def decide(payment: Payment, typed: Mapping[str, str], *, user: User, now: datet
     """
     reason = typed.get("reason", "").strip()[:REASON_LENGTH_MAX]
     decision = typed.get("decision", "")
-    if decision == "accept":
-        held.accept(payment.pk, user=user, reason=reason, now=now)
+    if decision in ACCEPTED_AT:
+        held.accept(payment.pk, user=user, reason=reason, now=now, rate=ACCEPTED_AT[decision])
     elif decision == "refund":
         address = typed.get("address", "").strip()[:ADDRESS_LENGTH_MAX]
         held.refund(payment.pk, address=address, user=user, reason=reason, now=now)

@@ -89,6 +89,7 @@ def _row(payment: Payment) -> dict[str, Any]:
         "why": WHY[why],
         # An excess cannot count for an invoice whole, and an asset that was not asked for has no quote.
         "may_attach": why not in {"excess", "unknown asset"},
+        "may_take_then": payment.quote_id is not None,
     }
 
 

@@ -117,6 +117,7 @@ def correct_amount(payment: Payment, *, amount_minor: int, now: datetime) -> Inv
             .get(pk=payment.invoice_id)
         )
         coin = payment.transfer.asset.asset
+        payment.invoice = invoice
         booking.bring_to(
             payment, lifecycle.NOTHING_BOOKED, coin=coin, merchant_id=invoice.store.merchant_id, now=now
         )

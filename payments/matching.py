@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from chains.models import Transfer
+from chains.outgoing_batches import CHANGE_PURPOSE
 from payments import invoices
 from payments.models import Invoice, Payment, Quote, UnclaimedTransfer
 
@@ -37,7 +38,9 @@ def match_pending(*, now: datetime) -> int:
 
 def unclaimed() -> QuerySet[UnclaimedTransfer]:
     """Transfers that were looked at and belong to no invoice; a person has to find out whose they are."""
-    return UnclaimedTransfer.objects.filter(payment__isnull=True, pending_match=False)
+    # What an own payment gave back as change is nobody's (chains.outgoing_batches).
+    unmatched = UnclaimedTransfer.objects.filter(payment__isnull=True, pending_match=False)
+    return unmatched.exclude(deposit_address__purpose__startswith=CHANGE_PURPOSE)
 
 
 @transaction.atomic

@@ -14,9 +14,9 @@ from chains import health_report
 from chains.health_report import NetworkReport
 from chains.node_state import NodeState
 from merchants.models import DeliveryStatus, WebhookDelivery
-from payments import held
+from payments import held, rate_metrics
+from payments.rate_metrics import PREFIX
 
-PREFIX = "alatau_pay_"
 # Figures of a network: name, what it is, how it is read off a report (None: there is nothing to tell).
 _NETWORK_FIGURES = (
     ("network_halted", "1 while the network is halted", lambda each: each.network.halted_at is not None),
@@ -52,6 +52,7 @@ class _Figures(Collector):
         yield _of_nodes(reports)
         yield from _of_webhooks(self._now)
         yield from _of_held_money(self._now)
+        yield from rate_metrics.collect(now=self._now)
 
 
 def text(*, now: datetime) -> bytes:

@@ -14,24 +14,26 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chains import health_report
-from payments import metrics
+from payments import metrics, rate_report
 
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 when the database and Redis answer and every enabled network was just observed, else 503 and what is not well.
+    """200 when the database and Redis answer, every enabled network was just observed and every coin is quoted.
 
-    For anyone: it names networks and what is wrong with them in a word, and nothing else.
+    Else 503 and what is not well. For anyone: it names networks and coins, what is wrong with each in a word, and nothing else.
     """
-    networks = _networks(timezone.now())
+    now = timezone.now()
+    networks, rates = _networks(now), _rates(now)
     redis_answers = _redis_answers()
-    is_well = networks is not None and bool(networks) and not any(networks.values()) and redis_answers
+    is_well = bool(networks) and not any([*(networks or {}).values(), *rates.values()]) and redis_answers
     answer = {
         "status": "ok" if is_well else "unwell",
         "database": networks is not None,
         "redis": redis_answers,
         "networks": {slug: trouble or "ok" for slug, trouble in (networks or {}).items()},
+        "rates": {symbol: trouble or "ok" for symbol, trouble in rates.items()},
     }
     return JsonResponse(answer, status=200 if is_well else 503)
 
@@ -58,6 +60,14 @@ def _networks(now: datetime) -> dict[str, str] | None:
         return {each.network.slug: each.trouble for each in health_report.report(now=now)}
     except (DatabaseError, InterfaceError):
         return None
+
+
+def _rates(now: datetime) -> dict[str, str]:
+    """Why each coin is not quoted, by symbol, "" where it is; empty when the database does not answer."""
+    try:
+        return {each.symbol: each.stop or "" for each in rate_report.symbols(now=now)}
+    except (DatabaseError, InterfaceError):
+        return {}
 
 
 def _redis_answers() -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.utils import timezone
 
 from alatau_pay.celery import app
-from payments import deadlines, matching, observations
+from chains import outgoing_fees
+from payments import deadlines, matching, observations, rate_alarms, rate_retention, refund_watching
+from payments.reconciliation import run
 
 
 @app.task(name="payments.tasks.match")
@@ -28,5 +30,28 @@ def decide_due() -> int:
 
 @app.task(name="payments.tasks.fetch_rates")
 def fetch_rates() -> dict[str, str]:
-    """Ask every rate source."""
-    return observations.fetch_all(now=timezone.now())
+    """Ask every rate source that is due, and tell the city which coins are not quoted, or are again."""
+    outcome = observations.fetch_all(now=timezone.now())
+    now = timezone.now()
+    rate_alarms.review(now=now)
+    rate_alarms.tell(now=now)
+    return outcome
+
+
+@app.task(name="payments.tasks.thin_rates")
+def thin_rates() -> int:
+    """Thin the prices of weeks ago to one an hour. Returns how many were deleted."""
+    return rate_retention.thin(now=timezone.now())
+
+
+@app.task(name="payments.tasks.follow_refunds")
+def follow_refunds() -> int:
+    """Look at what the chains show of refunds that were sent."""
+    outgoing_fees.fetch()
+    return refund_watching.follow(now=timezone.now())
+
+
+@app.task(name="payments.tasks.reconcile")
+def reconcile() -> int:
+    """Make the comparison of books, chains and bank that is due tonight or was asked for."""
+    return run.perform_due(now=timezone.now())

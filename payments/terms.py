@@ -9,7 +9,7 @@ from chains import addresses
 from chains.models import OnChainAsset, Wallet
 from compliance import admission
 from merchants.models import Store
-from payments import observations
+from payments import observations, rate_record
 from payments.invoice_request import InvoiceRequest
 from payments.models import Invoice, Quote
 from payments.quoting import Price, amount_due_minor
@@ -47,8 +47,15 @@ def of(request: InvoiceRequest, *, store: Store, now: datetime) -> list[Terms]:
     payable = [by_code[code] for code in codes if code in by_code and by_code[code].network_id in wallets]
     if not payable:
         raise MethodRefused("no network for the accepted assets is open at the moment")
-    prices = observations.prices({asset.symbol for asset in payable}, now=now)
-    return [Terms(asset, prices[asset.symbol], wallets[asset.network_id]) for asset in payable]
+    # A symbol that the breaker stops is not offered; the others are.
+    prices, stopped = observations.quotable({asset.symbol for asset in payable}, now=now)
+    if not prices:
+        raise next(iter(stopped.values()))
+    return [
+        Terms(asset, prices[asset.symbol], wallets[asset.network_id])
+        for asset in payable
+        if asset.symbol in prices
+    ]
 
 
 def _asset_codes(request: InvoiceRequest, store: Store) -> list[str]:
@@ -75,15 +82,7 @@ def write_quote(invoice: Invoice, term: Terms, *, position: int, now: datetime) 
             quote_decimals=term.asset.quote_decimals,
         ),
         rate_tenge=term.price.tenge,
-        rate_sources=[
-            {
-                "source": row.source,
-                "pair": f"{row.base}/{row.quote}",
-                "price": str(row.price),
-                "observed_at": row.observed_at.isoformat(),
-            }
-            for row in term.price.observations
-        ],
+        rate_sources=rate_record.write(term.price.assessment),
         position=position,
         created_at=now,
         expires_at=invoice.expires_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from payments import dashboard, held_views, operations, pos, views
+from payments import dashboard, held_views, late_views, operations, pos, refund_views, views
 
 
 class IdentifierConverter(StringConverter):
@@ -31,6 +31,19 @@ urlpatterns = [
         "stores/<identifier:store_id>/invoices/<identifier:invoice_id>/",
         dashboard.invoice_detail,
         name="invoice_detail",
+    ),
+    path("i/<identifier:invoice_id>/late", late_views.late, name="late"),
+    path("r/<identifier:link_id>", refund_views.resident, name="refund"),
+    path("stores/<identifier:store_id>/refunds/", refund_views.refund_list, name="refund_list"),
+    path(
+        "stores/<identifier:store_id>/refunds/<int:refund_id>/",
+        refund_views.refund_decide,
+        name="refund_decide",
+    ),
+    path(
+        "stores/<identifier:store_id>/invoices/<identifier:invoice_id>/refund/",
+        refund_views.refund_start,
+        name="refund_start",
     ),
     path("stores/<identifier:store_id>/held/", held_views.held_list, name="held_list"),
     path("stores/<identifier:store_id>/held/<int:payment_id>/", held_views.held_decide, name="held_decide"),

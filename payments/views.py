@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone, translation
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_safe
 from payments import qr
 from payments.checkout_page import page_context
 from payments.models import Invoice, Quote
+from payments.page_language import language_of
 from payments.presentation import present, status_of, uri_for
 
 _AMOUNT_MINOR = re.compile(r"^[1-9][0-9]{0,77}$", re.ASCII)
@@ -22,7 +22,7 @@ _AMOUNT_MINOR = re.compile(r"^[1-9][0-9]{0,77}$", re.ASCII)
 def checkout(request: HttpRequest, invoice_id: str) -> HttpResponse:
     """The page a resident pays on, in the invoice's language or the one asked for by ``?lang=``."""
     invoice = get_object_or_404(Invoice.objects.select_related("store__merchant"), pk=invoice_id)
-    language = _language(request, default=invoice.language)
+    language = language_of(request, default=invoice.language)
     with translation.override(language):
         shown = present(invoice, now=timezone.now())
         context = page_context(shown, asset_code=request.GET.get("asset", ""))
@@ -61,9 +61,3 @@ def _due_minor(text: str | None, quote: Quote) -> int:
     if not _AMOUNT_MINOR.match(text) or int(text) > quote.amount_minor:
         raise Http404("no such amount is due")
     return int(text)
-
-
-def _language(request: HttpRequest, *, default: str) -> str:
-    known = [code for code, _ in settings.LANGUAGES]
-    asked = request.GET.get("lang", default)
-    return next((code for code in (asked, default) if code in known), settings.LANGUAGE_CODE)

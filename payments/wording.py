@@ -36,4 +36,25 @@ def event_sentences() -> dict[str, str]:
         "InvoiceExpiredPaidPartial": _("Expired, paid in part"),
         "InvoicePaidAfterExpiration": _("Paid after it expired"),
         "InvoiceInvalid": _("Became invalid"),
+        "RefundStarted": _("A refund was started"),
+        "RefundAddressGiven": _("The buyer gave an address for the refund"),
+        "RefundApproved": _("The refund was approved"),
+        "RefundBatched": _("The refund was put into a batch"),
+        "RefundSending": _("The refund is on its way"),
+        "RefundCompleted": _("The refund was sent"),
+        "RefundTakenBack": _("The refund's transfer left the chain"),
+        "RefundCancelled": _("The refund was called off"),
+        "InvoiceReopened": _("Opened again for the rest"),
+    }
+
+
+def source_names() -> dict[str, str]:
+    """The rate sources by the names that people know, in the language that is active now."""
+    return {
+        "binance": "Binance",
+        "kraken": "Kraken",
+        "coinbase": "Coinbase",
+        "coingecko": "CoinGecko",
+        "national-bank": _("National Bank of Kazakhstan"),
+        "fixed": _("set by hand"),
     }

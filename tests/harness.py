@@ -26,6 +26,7 @@ SETTINGS = {
     "DEBUG": "0",
     "NODE_URLS": "",
     "RATE_SOURCES": "payments.rates.fixed.Fixed",
+    "RATE_PATHS_MIN": "1",
     "FIXED_RATES": "BTC=34000000,ETH=1700000,USDT=495",
     "WEBHOOKS_TO_PRIVATE_ADDRESSES": "1",
     "LOG_LEVEL": "WARNING",

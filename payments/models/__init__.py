@@ -11,11 +11,31 @@ from payments.models.invoices import (
     Quote,
 )
 from payments.models.payments import ConfirmationTier, Payment, PaymentStatus, UnclaimedTransfer
-from payments.models.rates import RateObservation
+from payments.models.rates import RateAlarm, RateAlarmKind, RateObservation, RateSourceState
+from payments.models.reconciliation import (
+    Comparison,
+    Difference,
+    DifferenceKind,
+    PlaceBalance,
+    ReconciliationRun,
+    RunStatus,
+)
+from payments.models.refunds import (
+    UNSENT,
+    Refund,
+    RefundBasis,
+    RefundBatch,
+    RefundNetworkFee,
+    RefundSource,
+    RefundStatus,
+)
 
 __all__ = [
     "AdditionalStatus",
+    "Comparison",
     "ConfirmationTier",
+    "Difference",
+    "DifferenceKind",
     "HeldDecision",
     "HeldDecisionKind",
     "Incident",
@@ -25,7 +45,20 @@ __all__ = [
     "InvoiceStatus",
     "Payment",
     "PaymentStatus",
+    "PlaceBalance",
     "Quote",
+    "RateAlarm",
+    "RateAlarmKind",
     "RateObservation",
+    "RateSourceState",
+    "ReconciliationRun",
+    "Refund",
+    "RefundBasis",
+    "RefundBatch",
+    "RefundNetworkFee",
+    "RefundSource",
+    "RefundStatus",
+    "RunStatus",
+    "UNSENT",
     "UnclaimedTransfer",
 ]

@@ -116,7 +116,8 @@ class Invoice(models.Model):
 class Quote(models.Model):
     """The amount due in one asset, its rate, its deposit address and its expiry. Immutable; a re-quote is a new row.
 
-    ``rate_tenge`` is tenge for one whole unit of the asset; ``rate_sources`` keeps each source's price and time.
+    ``rate_tenge`` is tenge for one whole unit of the asset; ``rate_sources`` keeps how it came
+    about, each source's price and time, in the shape of ``payments.rate_record``.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="quotes")

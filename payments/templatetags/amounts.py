@@ -9,8 +9,11 @@ from django.utils.translation import get_language
 
 from alatau_pay.money import format_minor
 from chains.models import OnChainAsset
+from payments import rate_record
 from payments.amount_text import rate_text, tenge_text
-from payments.wording import event_sentences
+from payments.models import Quote
+from payments.rate_record import RateRecord
+from payments.wording import event_sentences, source_names
 
 register = template.Library()
 
@@ -25,6 +28,25 @@ def tenge(amount_tiyn: int) -> str:
 def rate(rate_tenge: Decimal) -> str:
     """A price in tenge in the page's language."""
     return rate_text(rate_tenge, get_language() or "en")
+
+
+@register.filter
+def rate_record_of(quote: Quote) -> RateRecord:
+    """How the quote's price came about: its paths to tenge, those left out, the spread, the official dollar."""
+    return rate_record.read(quote.rate_sources)
+
+
+@register.filter
+def source_name(source: str) -> str:
+    """A rate source as people know it; one without a name of its own is shown as it is stored."""
+    return source_names().get(source, source)
+
+
+@register.filter
+def percent(number: Decimal) -> str:
+    """A per cent in the page's language: 0.30 → "0,30 %" (kk, ru), "0.30 %" (en)."""
+    text = f"{number:f}" if (get_language() or "en") == "en" else f"{number:f}".replace(".", ",")
+    return f"{text}\u00a0%"
 
 
 @register.filter

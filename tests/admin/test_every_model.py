@@ -11,20 +11,35 @@ from django.utils import timezone
 from merchants import api_keys, webhooks
 from payments.models import Incident
 from tests import world as city
+from tests.payments import reserve_rows
+from tests.settlements import paid_out
 
 OURS = ["merchants", "chains", "compliance", "settlements", "payments"]
 MODELS = [model for label in OURS for model in apps.get_app_config(label).get_models()]
 
 # Rows that only a watcher on a real chain, or a person in a rare case, writes; their own tests open their pages.
 ONLY_ON_REAL_CHAINS = {
+    "BankStatement",
+    "BankStatementBalance",
+    "BankStatementLine",
     "Block",
+    "ClosedDay",
+    "ClosingBalance",
     "CoinBalance",
     "ConfirmationTier",
+    "Destination",
+    "DaySeal",
     "UnclaimedTransfer",
     "HeldDecision",
     "NetworkAlert",
     "NodeHealth",
+    "OutgoingTransfer",
+    "Refund",
+    "RefundBatch",
+    "RefundNetworkFee",
+    "RateAlarm",
     "Rescan",
+    "StatementColumns",
     "TransferInput",
 }
 
@@ -46,6 +61,8 @@ def officer(db):
     invoice = city.make_invoice(world.store, now=timezone.now())
     city.pay(invoice, at=timezone.now())
     Incident.objects.create(invoice=invoice, opened_at=timezone.now(), description="lost its payment")
+    paid_out.one_of_everything()
+    reserve_rows.one_of_everything(world.admin, now=timezone.now())
     client = Client()
     client.force_login(world.admin, backend=f"{ModelBackend.__module__}.{ModelBackend.__qualname__}")
     return client

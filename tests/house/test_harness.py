@@ -7,12 +7,14 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 
+from settlements.business_day import business_date
 from settlements.models import Account, AccountKind, JournalEntry, Posting, VatRate
 
 
 def post_an_entry() -> None:
     """One balanced entry, committed; the ledger's own tests show that it cannot be taken back."""
     now = timezone.now()
+    day = business_date(now)
     sides = [
         (
             Account.objects.create(
@@ -27,12 +29,19 @@ def post_an_entry() -> None:
             idempotency_key="harness",
             content_sha256=b"",
             recipe="test",
-            business_date=now.date(),
+            business_date=day,
             posted_at=now,
             posting_count=2,
         )
         Posting.objects.bulk_create(
-            Posting(entry=entry, account=account, asset_code="KZT", side=side, amount_minor=1)
+            Posting(
+                entry=entry,
+                account=account,
+                business_date=day,
+                asset_code="KZT",
+                side=side,
+                amount_minor=1,
+            )
             for account, side in sides
         )
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 from rest_framework.exceptions import ParseError
 
-from alatau_pay.api_parsers import DEPTH_MAX, ExactJSONParser
+from alatau_pay.api_parsers import ExactJSONParser
+from alatau_pay.exact_json import DEPTH_MAX
 
 
 def parse(body):

@@ -49,7 +49,7 @@ def test_an_invoice_has_a_quote_and_an_address_for_each_asset(world):
     }
     assert quotes["ETH"].deposit_address == quotes["USDT"].deposit_address
     assert quotes["BTC"].deposit_address.address.startswith("bcrt1q")
-    assert [row["source"] for row in quotes["BTC"].rate_sources] == ["fixed"]
+    assert [path["source"] for path in quotes["BTC"].rate_sources["paths"]] == ["fixed"]
     assert state(invoice) == ("New", "None")
     assert invoice.expires_at == NOW + timedelta(minutes=15)
 

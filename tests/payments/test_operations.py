@@ -33,6 +33,7 @@ def test_all_well(client, world):
         "database": True,
         "redis": True,
         "networks": {"bitcoin": "ok", "evm": "ok"},
+        "rates": {"BTC": "ok", "ETH": "ok", "USDT": "ok"},
     }
     assert "no-store" in answer["Cache-Control"]
 

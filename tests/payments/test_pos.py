@@ -122,8 +122,9 @@ def test_a_bad_amount_is_said_and_nothing_is_written(client, city, till, typed, 
 
 
 def test_without_a_fresh_rate_nothing_is_sold(client, city, till):
-    # What was observed cannot be taken back, so the asset becomes one that nobody states a price of.
+    # What was observed cannot be taken back, so the assets become ones that nobody states a price of.
     city.bitcoin.assets.update(symbol="XBT")
+    city.evm.assets.update(symbol="XYZ")
     answer = sell(client, till)
     assert answer.status_code == 422
     assert "no reliable exchange rate" in answer.content.decode()

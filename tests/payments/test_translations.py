@@ -25,6 +25,11 @@ MODULES = [
         "models/invoices",
         "models/payments",
         "models/held",
+        "models/refunds",
+        "refund_wording",
+        "refund_form",
+        "refund_views",
+        "late_views",
     )
 ]
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2)}

@@ -188,9 +188,7 @@ class GatewayMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_owed_adds_up(self) -> None:
         """The reserve is what is held, to be refunded, or exchanged; nothing else."""
-        accounts = [
-            ledger.total_minor(kind, BTC) for kind in ("reserve", "held", "refund", "position")
-        ]
+        accounts = [ledger.total_minor(kind, BTC) for kind in ("reserve", "held", "refund", "position")]
         assert sum(accounts) == 0
         assert min(-accounts[1], -accounts[2]) >= 0
 

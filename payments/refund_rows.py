@@ -1,0 +1,92 @@
+"""Rows of a refund, locked in one order by whoever changes them, and what is told of a change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from merchants.models import User
+from payments import refundable, telling
+from payments.models import Invoice, Payment, Refund
+
+
+class RefundRefused(Exception):
+    """This cannot be done with the refund now. The message is for a person."""
+
+
+def lock_payment(payment_id: int) -> tuple[Invoice, Payment]:
+    """A payment and its invoice, both locked to the end of the database transaction: the invoice first.
+
+    Raises:
+        RefundRefused: the payment was moved to another invoice meanwhile.
+    """
+    invoice_id = Payment.objects.values_list("invoice_id", flat=True).get(pk=payment_id)
+    invoice = (
+        Invoice.objects.select_for_update(of=("self",)).select_related("store__merchant").get(pk=invoice_id)
+    )
+    payment = (
+        Payment.objects.select_for_update(of=("self",))
+        .select_related("transfer__asset__network", "transfer__deposit_address", "quote", "invoice")
+        .get(pk=payment_id)
+    )
+    if payment.invoice_id != invoice_id:
+        raise RefundRefused("the payment was attached to another invoice at this moment")
+    # One row, one object: what is written to the invoice is then known wherever it is reached from.
+    payment.invoice = invoice
+    return invoice, payment
+
+
+def lock(refund_id: int) -> tuple[Invoice, Refund]:
+    """A refund and its invoice, locked after its payment.
+
+    Raises:
+        RefundRefused: as ``lock_payment``.
+    """
+    payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    invoice, payment = lock_payment(payment_id)
+    refund = (
+        Refund.objects.select_for_update(of=("self",))
+        .select_related(
+            "destination",
+            "outgoing__network",
+            "outgoing__asset__network",
+            "due_entry",
+            "held_decision",
+            "sent_entry",
+            "network_fee",
+        )
+        .get(pk=refund_id)
+    )
+    refund.payment = payment
+    return invoice, refund
+
+
+def require_in_time(payment: Payment, now: datetime) -> None:
+    """Return when the payment is young enough for money of it to go back.
+
+    Raises:
+        RefundRefused: it is not.
+    """
+    if not refundable.in_time(payment, now):
+        raise RefundRefused("money goes back within 365 days of its payment")
+
+
+def tell(
+    invoice: Invoice, refund: Refund, kind: str, *, now: datetime, actor: User | None = None, **more: Any
+) -> None:
+    """Keep what happened to a refund in the history of its invoice, which is locked. The link's secret is not in it."""
+    detail = {
+        "refund": refund.pk,
+        "amount_minor": str(refund.amount_minor),
+        "asset": refund.asset.code,
+        **more,
+    }
+    telling.of_decision(invoice, kind, detail=detail, actor=actor, now=now)
+
+
+def wallet_of(refund: Refund) -> str:
+    """The ledger's word for the wallet that it left: as the chain shows it, else the one that its payment came to."""
+    row = refund.outgoing
+    if row is not None and row.wallet_id is not None:
+        return f"w{row.wallet_id}"
+    return f"w{refund.payment.transfer.deposit_address.wallet_id}"

@@ -1,0 +1,249 @@
+"""Payments of the operator's own, seen on real nodes: found in the same pass, never anybody's payment, taken back by a fork."""
+
+import os
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from embit.bip32 import HDKey
+from embit.finalizer import finalize_psbt
+from embit.networks import NETWORKS
+from embit.psbt import PSBT
+
+from chains import addresses, outgoing, outgoing_batches, outgoing_fees, wallets
+from chains.bitcoin.unsigned import CannotPrepare, Coin, prepare
+from chains.models import Destination, OutgoingTransfer, Transfer, TransferInput
+from chains.outgoing import AddressRefused
+from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.evm_token import TOKEN_ADDRESS
+
+pytestmark = pytest.mark.django_db
+
+SHAPES = {
+    "wpkh": ("84h", "wpkh({})"),
+    "sh(wpkh)": ("49h", "sh(wpkh({}))"),
+    "tr": ("86h", "tr({})"),
+    "pkh": ("44h", "pkh({})"),
+}
+
+
+class ColdWallet:
+    """The operator's cold wallet: its key is the test's, its descriptor the program's."""
+
+    def __init__(self, watched, shape="wpkh", keys=1):
+        self.roots = [
+            HDKey.from_seed(os.urandom(32), version=NETWORKS["regtest"]["xprv"]) for _ in range(keys)
+        ]
+        texts = []
+        for root in self.roots:
+            step, form = SHAPES.get(shape, ("48h", ""))
+            account = root.derive(f"m/{step}/1h/0h").to_public(version=NETWORKS["regtest"]["xpub"])
+            texts.append(f"[{root.my_fingerprint.hex()}/{step}/1h/0h]{account}/0/*")
+        descriptor = f"wsh(sortedmulti(2,{','.join(texts)}))" if keys > 1 else form.format(texts[0])
+        self.wallet = wallets.import_wallet(
+            network=watched.network, label="cold", owner="", public_key=descriptor, now=timezone.now()
+        )
+
+    def signed(self, psbt_text):
+        """The raw transaction, as a signer that only has the keys and the PSBT makes it."""
+        psbt = PSBT.from_string(psbt_text)
+        for root in self.roots:
+            psbt.sign_with(root)
+        return finalize_psbt(psbt).serialize().hex()
+
+
+def fund(bitcoin, resident, cold, amounts=(200_000, 150_000)):
+    for number, amount_sat in enumerate(amounts):
+        address = addresses.allocate(wallet=cold.wallet, purpose=f"invoice {number}", now=timezone.now())
+        resident.pay(address.address, amount_sat)
+    resident.mine(6)
+    bitcoin.catch_up()
+
+
+def destination(watched, text):
+    return outgoing.watch(watched.network, text, now=timezone.now())
+
+
+@pytest.fixture
+def guest(bitcoin_node):
+    """A resident's wallet that refunds go to, new for each test."""
+    return BitcoinWallet(bitcoin_node.rpc, phrase=os.urandom(8).hex())
+
+
+@pytest.mark.parametrize("shape", ["wpkh", "sh(wpkh)", "tr", "pkh", "wsh(sortedmulti)"])
+def test_a_prepared_transaction_is_signed_elsewhere_and_accepted(bitcoin, resident, guest, shape):
+    cold = ColdWallet(bitcoin, shape, keys=3 if shape.startswith("wsh") else 1)
+    fund(bitcoin, resident, cold)
+    target = destination(bitcoin, guest.address)
+    prepared = outgoing_batches.prepare_batch(
+        cold.wallet,
+        [(target, 120_000), (target, 130_000)],
+        name="batch 1",
+        sat_per_vbyte=7,
+        reserved=(),
+        now=timezone.now(),
+    )
+    raw = cold.signed(prepared.psbt)
+    (verdict,) = resident._rpc("testmempoolaccept", [raw])
+    assert verdict["allowed"], verdict
+    # At least the rate that was asked for, at most what a signature may be shorter than its longest.
+    assert 7 * verdict["vsize"] <= prepared.fee_sat <= 7 * (verdict["vsize"] + 4 * len(prepared.coins) + 2)
+    txid = resident._rpc("sendrawtransaction", raw)
+    assert prepared.txid in (None, bytes.fromhex(txid))
+    assert (prepared.txid is None) == (shape in ("pkh", "sh(wpkh)"))
+    bitcoin.catch_up()
+    rows = list(OutgoingTransfer.objects.order_by("index"))
+    assert [(row.amount_minor, row.state, row.wallet_id) for row in rows] == [
+        (120_000, "Seen", cold.wallet.pk),
+        (130_000, "Seen", cold.wallet.pk),
+    ]
+    # The change is the operator's own again, at an address that was given out for it alone.
+    change = Transfer.objects.get(deposit_address__purpose="change:batch 1")
+    assert change.amount_minor == prepared.change_sat == 350_000 - 250_000 - prepared.fee_sat
+    resident.mine(1)
+    bitcoin.catch_up()
+    assert outgoing_fees.fetch() == 1
+    assert {(row.state, row.fee_minor) for row in OutgoingTransfer.objects.all()} == {
+        ("Mined", prepared.fee_sat)
+    }
+    # What was spent is no coin any more, and the change is one.
+    assert [coin.amount_sat for coin in outgoing_batches.spendable(cold.wallet)] == [prepared.change_sat]
+
+
+def test_what_an_open_batch_uses_is_left_alone(bitcoin, resident, guest):
+    cold = ColdWallet(bitcoin)
+    fund(bitcoin, resident, cold)
+    coins = outgoing_batches.spendable(cold.wallet)
+    assert sorted(coin.amount_sat for coin in coins) == [150_000, 200_000]
+    largest = max(coins, key=lambda coin: coin.amount_sat)
+    left = outgoing_batches.spendable(cold.wallet, reserved={(largest.txid, largest.index)})
+    assert [coin.amount_sat for coin in left] == [150_000]
+    with pytest.raises(CannotPrepare, match="too little"):
+        outgoing_batches.prepare_batch(
+            cold.wallet,
+            [(destination(bitcoin, guest.address), 180_000)],
+            name="x",
+            sat_per_vbyte=1,
+            reserved={(largest.txid, largest.index)},
+            now=timezone.now(),
+        )
+
+
+def test_what_arrives_there_is_nobodys_payment(bitcoin, resident, guest):
+    target = destination(bitcoin, guest.address)
+    resident.pay(guest.address, 50_000)
+    resident.mine(1)
+    bitcoin.catch_up()
+    row = OutgoingTransfer.objects.get()
+    assert (row.destination, row.amount_minor, row.state) == (target, 50_000, "Mined")
+    assert row.wallet is None  # the resident's own coins: nobody knows whose
+    assert not Transfer.objects.exists()
+    assert not TransferInput.objects.exists()
+
+
+def test_a_fork_takes_it_back_and_brings_it_again(bitcoin, bitcoin_node, resident, guest):
+    destination(bitcoin, guest.address)
+    resident.pay(guest.address, 50_000)
+    (block,) = resident.mine(1)
+    bitcoin.catch_up()
+    bitcoin_node.rpc("invalidateblock", block)
+    # To somebody else, so that it is another block.
+    bitcoin_node.rpc("generatetoaddress", 2, BitcoinWallet(bitcoin_node.rpc, phrase="a miner").address)
+    bitcoin.catch_up()
+    row = OutgoingTransfer.objects.get()
+    assert (row.state, row.pending) == ("Mined", True)
+    assert bytes(row.block_hash).hex() != block
+
+
+def test_a_replaced_one_is_gone(bitcoin, resident, guest):
+    destination(bitcoin, guest.address)
+    txid = resident.pay(guest.address, 50_000)
+    bitcoin.catch_up()
+    assert OutgoingTransfer.objects.get().state == "Seen"
+    resident.double_spend_of(txid)
+    bitcoin.catch_up()
+    assert OutgoingTransfer.objects.get().state == "Gone"
+
+
+def test_one_question_finds_deposit_addresses_and_destinations(bitcoin, resident, guest):
+    destination(bitcoin, guest.address)
+    given_out = bitcoin.address()
+    resident.pay_many([(given_out.address, 30_000), (guest.address, 40_000)])
+    resident.mine(1)
+    with CaptureQueriesContext(connection) as asked:
+        bitcoin.catch_up()
+    finding = [query for query in asked if "ANY(" in query["sql"]]
+    assert len(finding) <= 2  # one for the block, one for the mempool
+    assert [row.amount_minor for row in bitcoin.transfers()] == [30_000]
+    assert [row.amount_minor for row in OutgoingTransfer.objects.all()] == [40_000]
+
+
+def test_an_address_of_ours_is_no_destination(bitcoin):
+    with pytest.raises(AddressRefused):
+        destination(bitcoin, bitcoin.address().address)
+    assert not Destination.objects.exists()
+
+
+@pytest.fixture
+def evm_guest():
+    return "0x" + os.urandom(20).hex()
+
+
+def test_coin_and_token_on_an_evm_network(evm, evm_resident, mine, evm_guest):
+    destination(evm, evm_guest)
+    evm_resident.pay_coin(evm_guest, 10**15)
+    evm_resident.pay_token(TOKEN_ADDRESS, evm_guest, 2_500_000)
+    evm.catch_up()
+    assert {(row.asset_id, row.state) for row in OutgoingTransfer.objects.all()} == {
+        ("ETH", "Seen"),
+        ("USDT", "Seen"),
+    }
+    mine(1)
+    evm.catch_up()
+    rows = {row.asset_id: row for row in OutgoingTransfer.objects.all()}
+    assert {code: (row.amount_minor, row.state) for code, row in rows.items()} == {
+        "ETH": (10**15, "Mined"),
+        "USDT": (2_500_000, "Mined"),
+    }
+    assert rows["ETH"].sender == rows["USDT"].sender == evm_resident.address
+    assert all(row.wallet is None for row in rows.values())
+    assert outgoing_fees.fetch() == 2
+    assert all(row.fee_minor > 20_000 for row in OutgoingTransfer.objects.all())
+    assert not Transfer.objects.exists()
+
+
+def test_a_treasury_pays_from_its_wallet(evm, evm_resident, mine, evm_guest, contracts):
+    treasury = evm_resident
+    text = str(contracts).rpartition(",")[0] + f",{treasury.address})"
+    wallet = wallets.import_wallet(
+        network=evm.network, label="treasury", owner="", public_key=text, now=timezone.now()
+    )
+    destination(evm, evm_guest)
+    treasury.pay_coin(evm_guest, 10**15)
+    mine(1)
+    evm.catch_up()
+    assert OutgoingTransfer.objects.get().wallet == wallet
+    with pytest.raises(AddressRefused):
+        destination(evm, treasury.address)
+
+
+COIN = Coin(bytes(32), 0, 100_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("payments", "rate", "why"),
+    [
+        ([], 1, "at least"),
+        ([(bytes(22), 545)], 1, "at least"),
+        ([(bytes(22), 1000)], 0, "fee rate"),
+        ([(bytes(22), 1000)], 1001, "fee rate"),
+        ([(bytes(22), 100_000)], 1, "too little"),
+    ],
+)
+def test_what_cannot_be_prepared(payments, rate, why):
+    from tests.world import BITCOIN_KEY
+
+    descriptor = wallets.normalise_bitcoin(BITCOIN_KEY, "regtest")
+    with pytest.raises(CannotPrepare, match=why):
+        prepare(descriptor, payments, [COIN], change_index=0, sat_per_vbyte=rate)

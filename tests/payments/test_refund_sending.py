@@ -1,0 +1,283 @@
+"""Sending refunds: codes and files for a wallet that is elsewhere, the officer's page, and the whole way on a real node."""
+
+import json
+
+import pytest
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from alatau_pay.assets import KZT, Asset
+from chains import outgoing_fees, readers, watcher
+from chains.condition import StepStatus
+from chains.models import Network, OutgoingTransfer
+from devnet.bitcoin_wallet import BitcoinWallet
+from merchants.models import User
+from payments import deadlines, invoices, matching, refund_sending, refund_watching, refunds
+from payments.models import Refund, RefundBatch, RefundNetworkFee
+from settlements import ledger
+from settlements.entry import AccountName
+from tests import world as city
+from tests.chains.conftest import bitcoin_node, resident  # noqa: F401 — on both Bitcoin nodes
+from tests.chains.test_outgoing import ColdWallet
+from tests.payments import qr_reading
+from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave
+from tests.world import NOW, make_invoice, pay
+
+pytestmark = pytest.mark.django_db
+BACKEND = f"{ModelBackend.__module__}.{ModelBackend.__qualname__}"
+BTC = Asset("BTC", "BTC", 8)
+
+
+@pytest.fixture
+def waiting(world):
+    """An approved refund in each asset."""
+    pay(make_invoice(world.store, "100000.00"))
+    found = {}
+    for code in ("BTC", "ETH", "USDT"):
+        invoice = make_invoice(world.store)
+        pay(invoice, code)
+        found[code] = approved(invoice.payments.get(), user=world.owner)
+    return found
+
+
+@pytest.fixture
+def officer(world, client):
+    client.force_login(world.admin, backend=BACKEND)
+    return client
+
+
+def test_the_codes_that_the_cold_wallet_scans(waiting):
+    wei, units = waiting["ETH"].amount_minor, waiting["USDT"].amount_minor
+    token = "0x" + city.TOKEN.hex()
+    assert refund_sending.uri(waiting["BTC"]) == f"bitcoin:{BITCOIN_ADDRESS}?amount=0.00036765"
+    assert refund_sending.uri(waiting["ETH"]) == f"ethereum:{EVM_ADDRESS}@31337?value={wei}"
+    assert (
+        refund_sending.uri(waiting["USDT"])
+        == f"ethereum:{token}@31337/transfer?address={EVM_ADDRESS}&uint256={units}"
+    )
+
+
+def test_the_picture_reads_as_the_code(officer, waiting):
+    picture = officer.get(f"/admin/payments/refund/{waiting['BTC'].pk}/qr.png")
+    assert qr_reading.read(picture.content) == refund_sending.uri(waiting["BTC"])
+
+
+def test_the_file_of_unsigned_calls(officer, waiting):
+    content = json.loads(officer.get("/admin/payments/refund/sending/evm/calls.json").content)
+    assert content["chainId"] == "31337"
+    coin, token = content["transactions"]
+    assert (coin["to"], coin["value"], coin["data"]) == (EVM_ADDRESS, str(waiting["ETH"].amount_minor), "0x")
+    assert token["to"].lower() == "0x" + city.TOKEN.hex()
+    assert token["value"] == "0"
+    # The selector of transfer(address,uint256), then two words of 32 bytes.
+    words = token["data"].removeprefix("0xa9059cbb")
+    assert words[:64] == EVM_ADDRESS[2:].lower().rjust(64, "0")
+    assert int(words[64:], 16) == waiting["USDT"].amount_minor
+    assert officer.get("/admin/payments/refund/sending/bitcoin/calls.json").status_code == 404
+
+
+def test_the_officers_page(officer, waiting):
+    text = officer.get("/admin/payments/refund/sending/").content.decode()
+    assert text.count(BITCOIN_ADDRESS) >= 1
+    assert text.count(EVM_ADDRESS) >= 2
+    assert "0.00036765 BTC" in text
+    row = leave(waiting["BTC"], from_us=False)
+    refund_watching.follow(now=NOW)
+    text = officer.get("/admin/payments/refund/sending/").content.decode()
+    assert f"It is ours and pays refund {waiting['BTC'].pk}" in text
+    officer.post("/admin/payments/refund/sending/confirm/", {"outgoing": row.pk, "refund": waiting["BTC"].pk})
+    waiting["BTC"].refresh_from_db()
+    assert (waiting["BTC"].status, waiting["BTC"].outgoing) == ("Sending", row)
+
+
+def test_another_amount_is_not_confirmed(officer, waiting):
+    row = leave(waiting["BTC"], amount_minor=1_000)
+    refund_watching.follow(now=NOW)
+    assert "another amount" in officer.get("/admin/payments/refund/sending/").content.decode()
+    officer.post("/admin/payments/refund/sending/confirm/", {"outgoing": row.pk, "refund": waiting["BTC"].pk})
+    waiting["BTC"].refresh_from_db()
+    assert waiting["BTC"].status == "Approved"
+
+
+def test_a_wallet_without_coins_makes_no_batch(officer, waiting, settings):
+    settings.NODE_URLS = {}
+    answer = officer.post(
+        "/admin/payments/refund/sending/batch/",
+        {"refund": waiting["BTC"].pk, "sat_per_vbyte": "5"},
+        follow=True,
+    )
+    assert "No Bitcoin node is set" in answer.content.decode()
+    assert not RefundBatch.objects.exists()
+
+
+@pytest.mark.parametrize("rate", ["", "0", "-1", "1.5", "99999", "x"])
+def test_a_fee_rate_is_a_sensible_number(officer, waiting, rate, settings):
+    settings.NODE_URLS = {}
+    officer.post(
+        "/admin/payments/refund/sending/batch/", {"refund": waiting["BTC"].pk, "sat_per_vbyte": rate}
+    )
+    assert not RefundBatch.objects.exists()
+
+
+def test_coins_of_two_networks_are_not_one_batch(world, waiting):
+    with pytest.raises(refund_sending.SendingRefused, match="same network"):
+        refund_sending.make_batch(
+            [waiting["BTC"].pk, waiting["ETH"].pk], sat_per_vbyte=5, user=world.admin, now=NOW
+        )
+
+
+PAGES = ["sending/", "sending/evm/calls.json", "batch/1.psbt", "{pk}/qr.png"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_only_an_officer_who_may_send_comes_in(world, client, waiting, page):
+    path = f"/admin/payments/refund/{page.format(pk=waiting['BTC'].pk)}"
+    client.force_login(world.owner, backend=BACKEND)
+    assert client.get(path).status_code == 302
+    clerk = User.objects.create_user("clerk@city.example", "a calm tea house", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_refund"))
+    client.force_login(clerk, backend=BACKEND)
+    assert client.get(path).status_code == 403
+
+
+def test_the_link_is_no_officers_business(officer, waiting):
+    text = officer.get(f"/admin/payments/refund/{waiting['BTC'].pk}/change/").content.decode()
+    assert waiting["BTC"].link_id not in text
+
+
+@pytest.fixture
+def on_chain(world, bitcoin_node, resident, settings):  # noqa: F811
+    """The small city on a real Bitcoin node, its wallet's key in the test's hands."""
+    settings.NODE_URLS = {**settings.NODE_URLS, "bitcoin": [bitcoin_node.url]}
+    Network.objects.filter(pk="bitcoin").update(
+        anchor_hash_hex=bitcoin_node.rpc("getblockhash", 0),
+        cursor_height=None,
+        cursor_hash=None,
+        observed_at=None,
+    )
+    readers.forget("bitcoin")
+    world.bitcoin.refresh_from_db()
+    world.cold = ColdWallet(type("Watched", (), {"network": world.bitcoin}))
+    city.observations.fetch_all(now=timezone.now())
+    look(world)
+    yield world
+    readers.forget("bitcoin")
+
+
+def look(world):
+    """What the watchers and their followers do by themselves."""
+    for _ in range(60):
+        result = watcher.step("bitcoin", now=timezone.now())
+        if result.status is not StepStatus.MORE:
+            break
+    matching.match_pending(now=timezone.now())
+    deadlines.confirm("bitcoin", now=timezone.now())
+    outgoing_fees.fetch()
+    refund_watching.follow(now=timezone.now())
+
+
+def sold(world, resident, amount):  # noqa: F811
+    invoice = make_invoice(world.store, amount, now=timezone.now())
+    quote = invoice.quotes.get(asset_id="BTC")
+    resident.pay(quote.deposit_address.address, quote.amount_minor)
+    resident.mine(6)
+    look(world)
+    invoice.refresh_from_db()
+    assert invoice.status == "Settled"
+    return invoice.payments.get()
+
+
+def test_a_batch_is_signed_elsewhere_sent_and_followed_to_the_end(on_chain, resident, bitcoin_node):  # noqa: F811
+    world = on_chain
+    sold(world, resident, "200000.00")
+    guest = BitcoinWallet(bitcoin_node.rpc, phrase=f"guest {timezone.now()}")
+    waiting = []
+    for _ in range(2):
+        payment = sold(world, resident, "12500.00")
+        refund = refunds.start(payment.pk, basis="Then", user=world.owner, reason="x", now=timezone.now())
+        refunds.give_address(refund.pk, address=guest.address, now=timezone.now())
+        waiting.append(refunds.approve(refund.pk, user=world.owner, now=timezone.now()))
+    reserve = ledger.total_minor("reserve", BTC)
+    batch = refund_sending.make_batch(
+        [refund.pk for refund in waiting], sat_per_vbyte=6, user=world.admin, now=timezone.now()
+    )
+    assert {refund.status for refund in Refund.objects.all()} == {"Sending"}
+    assert not refund_sending.to_be_sent().exists()
+    with pytest.raises(refunds.RefundRefused):
+        refunds.cancel(waiting[0].pk, user=world.owner, reason="x", now=timezone.now())
+    txid = bitcoin_node.rpc("sendrawtransaction", world.cold.signed(batch.psbt))
+    assert txid == bytes(batch.txid).hex()
+    look(world)
+    rows = [Refund.objects.get(pk=refund.pk).outgoing for refund in waiting]
+    assert {row.txid_hex for row in rows} == {txid}
+    assert rows[0] != rows[1]
+    # Not the resident's word and not ours: the network's depth.
+    (block,) = resident.mine(1)
+    resident.mine(4)
+    look(world)
+    assert {refund.status for refund in Refund.objects.all()} == {"Sending"}
+    resident.mine(1)
+    look(world)
+    assert {refund.status for refund in Refund.objects.all()} == {"Completed"}
+    sent = sum(refund.amount_minor for refund in waiting)
+    assert ledger.balance_minor(AccountName("refund", BTC)) == 0
+    assert ledger.total_minor("reserve", BTC) == reserve - sent - batch.fee_minor
+    fee = RefundNetworkFee.objects.get()
+    assert fee.fee_minor == batch.fee_minor
+    assert ledger.balance_minor(AccountName("network_cost", KZT)) == fee.value_tiyn > 0
+    # What came back as change is the operator's own, and nobody asks whose it is.
+    assert not matching.unclaimed().exists()
+    on_chain_sat = sum(
+        coin.amount_sat for coin in refund_sending.outgoing_batches.spendable(world.cold.wallet)
+    )
+    assert on_chain_sat == ledger.total_minor("reserve", BTC)
+    # A fork that loses the block takes completion back, and brings it again.
+    bitcoin_node.rpc("invalidateblock", block)
+    bitcoin_node.rpc("generatetoaddress", 7, BitcoinWallet(bitcoin_node.rpc, phrase="a miner").address)
+    look(world)
+    assert {refund.status for refund in Refund.objects.all()} == {"Completed"}
+    assert ledger.total_minor("reserve", BTC) == reserve - sent - batch.fee_minor
+
+
+def test_a_discarded_batch_leaves_its_refunds_to_be_sent_again(on_chain, resident, officer):  # noqa: F811
+    world = on_chain
+    sold(world, resident, "200000.00")
+    payment = sold(world, resident, "12500.00")
+    refund = approved(payment, user=world.owner, now=timezone.now())
+    batch = refund_sending.make_batch([refund.pk], sat_per_vbyte=2, user=world.admin, now=timezone.now())
+    shown = officer.get("/admin/payments/refund/sending/").content.decode()
+    assert bytes(batch.txid).hex() in shown
+    assert officer.get(f"/admin/payments/refund/batch/{batch.pk}.psbt").content.decode() == batch.psbt
+    # Its coins are not offered to another batch meanwhile.
+    with pytest.raises(refund_sending.SendingRefused):
+        refund_sending.make_batch([refund.pk], sat_per_vbyte=2, user=world.admin, now=timezone.now())
+    officer.post(f"/admin/payments/refund/batch/{batch.pk}/discard/")
+    refund.refresh_from_db()
+    assert (refund.status, refund.batch) == ("Approved", None)
+    assert list(refund_sending.to_be_sent()) == [refund]
+    assert not refund_sending.open_batches().exists()
+    refund_sending.make_batch([refund.pk], sat_per_vbyte=2, user=world.admin, now=timezone.now())
+
+
+def test_a_payment_by_qr_from_the_cold_wallet_completes_as_well(on_chain, resident, bitcoin_node):  # noqa: F811
+    world = on_chain
+    sold(world, resident, "200000.00")
+    payment = sold(world, resident, "12500.00")
+    refund = approved(payment, user=world.owner, now=timezone.now())
+    # The cold wallet's own software makes this one: here the same program, without telling the gateway.
+    prepared = refund_sending.outgoing_batches.prepare_batch(
+        world.cold.wallet,
+        [(refund.destination, refund.amount_minor)],
+        name="by hand",
+        sat_per_vbyte=3,
+        reserved=(),
+        now=timezone.now(),
+    )
+    bitcoin_node.rpc("sendrawtransaction", world.cold.signed(prepared.psbt))
+    resident.mine(6)
+    look(world)
+    refund.refresh_from_db()
+    assert refund.status == "Completed"
+    assert OutgoingTransfer.objects.get().wallet == world.cold.wallet
+    assert invoices.apply(payment.invoice_id, now=timezone.now()).status == "Settled"
