@@ -61,6 +61,23 @@ def within(figure: str, value: float, unit: str, *, rival: str, rival_value: flo
     )
 
 
+def times_more(
+    figure: str, value: float, unit: str, *, rival: str, rival_value: float, times: float
+) -> Figure:
+    """A figure that must be at least ``times`` times its rival's, measured in turns with it."""
+    ratio = value / rival_value
+    return Figure(
+        figure,
+        round(value, 4),
+        unit,
+        f"at least {times:g} times {rival}",
+        ratio >= times,
+        rival,
+        round(rival_value, 4),
+        round(ratio, 4),
+    )
+
+
 def at_least(figure: str, value: float, unit: str, limit: float) -> Figure:
     """A figure that must not fall below ``limit``, without a rival."""
     return Figure(figure, round(value, 4), unit, f"at least {limit:g} {unit}", value >= limit)

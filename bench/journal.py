@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ENTRIES = 1_000_000
 DAYS = 365
 FIRST_DAY = date(2025, 1, 1)
-#: The last day is not closed.
+#: The last day is half over, and not closed.
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 MERCHANT = "benchmerchant"
 PAYABLE = f"payable:KZT:{MERCHANT}"
@@ -35,7 +35,7 @@ SELECT n, base + n AS id, day, coin, gross,
               '["position:KZT:BTC","D","%s"],["{PAYABLE}","C","%s"]],'
               '"posted_at":"%sT07:00:00.000000+00:00","recipe":"payment_settled","reference":"payment:%s","reverses":""}}',
               day, n, coin, coin, gross, gross, day, n), 'UTF8')) AS leaf
-  FROM (SELECT n, '{FIRST_DAY}'::date + ((n - 1)::bigint * {DAYS} / {ENTRIES})::integer AS day,
+  FROM (SELECT n, '{FIRST_DAY}'::date + ((n - 1)::bigint * {2 * DAYS - 1} / {2 * ENTRIES})::integer AS day,
                1000 + n % 9000 AS coin, 100000 + n % 7777 AS gross
           FROM generate_series(1, {ENTRIES}) AS n) figures,
        (SELECT coalesce(max(id), 0) AS base FROM settlements_journalentry) standing

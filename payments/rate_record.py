@@ -74,12 +74,16 @@ class RateRecord:
 
     @property
     def summary(self) -> str:
-        """In one line, the same in every language: "binance 33281000, kraken 33290000; spread 0.03 %; NB 518.25 (2026-11-24)"."""
-        parts = [", ".join(f"{path.source} {_text(path.tenge)}" for path in self.kept)]
-        parts += [f"- {path.source} {_text(path.tenge)}" for path in self.left_out]
+        """One line for a register, the same in every language; times of day are Almaty's.
+
+        "binance 33281000 17:00:05, kraken 33290000 17:00:05; - coinbase 29000000 17:00:03; spread 0.03 %; national-bank 518.25
+        2026-11-24": a minus is before what was left out.
+        """
+        parts = [", ".join(_told(path) for path in self.kept)]
+        parts += [f"- {_told(path)}" for path in self.left_out]
         parts += [f"spread {self.spread_percent} %"] if len(self.kept) > 1 else []
         if self.official is not None:
-            parts += [f"{self.official.source} {_text(self.official.price)} ({self.official.rate_date})"]
+            parts += [f"{self.official.source} {_text(self.official.price)} {self.official.rate_date}"]
         return "; ".join(parts)
 
 
@@ -199,6 +203,12 @@ def _official(row: dict[str, Any]) -> Observation:
     # From midnight in Almaty of its day on.
     since = datetime.fromisoformat(row["date"]).replace(tzinfo=ALMATY).isoformat()
     return _observation({**row, "observed_at": since})
+
+
+def _told(path: RecordedPath) -> str:
+    """To the tiyn; under one tenge in full."""
+    tenge = round(path.tenge, 2) if path.tenge >= 1 else path.tenge
+    return f"{path.source} {_text(tenge)} {path.observed_at.astimezone(ALMATY):%H:%M:%S}"
 
 
 def _text(number: Decimal) -> str:

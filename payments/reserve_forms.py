@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.assets import KZT, Asset
@@ -80,7 +79,7 @@ class PaperForm(forms.Form):
 class CoinsForm(PaperForm):
     """So many units of a coin in a wallet. ``price_label`` is what the tenge are."""
 
-    price_label: str | Promise = ""
+    price_label: Any = ""
     sources: Any = ()
     field_order = (
         "asset",

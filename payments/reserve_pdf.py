@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 from django.utils.translation import gettext
@@ -11,7 +10,7 @@ from payments import reserve_wording
 from payments.reserve_report import Report
 from settlements.business_day import business_date
 from settlements.documents.figures import moment
-from settlements.documents.paper import GREY, MARGIN_MM, Align, Cell, Paper
+from settlements.documents.paper import GREY, MARGIN_MM, Cell, Paper
 
 _PLACE_WIDTHS = (20, 34, 50, 32, 32, 32, 28, 28, 17)
 _COIN_WIDTHS = (30, 50, 45, 50, 49, 49)
@@ -50,9 +49,7 @@ def write_pdf(report: Report) -> bytes:
     worth = _cells(reserve_wording.worth_headings(), _WORTH_WIDTHS, left=1)
     _table(paper, gettext("What the operator's own is worth"), worth, reserve_wording.worth_rows(report))
     _notes(paper, report)
-    target = io.BytesIO()
-    paper.output(target)  # type: ignore[call-overload]  # a binary stream is what it writes to
-    return target.getvalue()
+    return bytes(paper.output())
 
 
 def _places(paper: Paper, report: Report) -> None:
@@ -104,5 +101,7 @@ def _begin(paper: Paper, title: str, cells: Sequence[Cell]) -> None:
 
 def _cells(headings: Sequence[str], widths: Sequence[float], *, left: int) -> list[Cell]:
     """The first ``left`` columns keep to the left, the figures to the right."""
-    sides: list[Align] = ["L"] * left + ["R"] * (len(headings) - left)
-    return [Cell(*column) for column in zip(headings, widths, sides, strict=True)]
+    return [
+        Cell(heading, width, "L" if number < left else "R")
+        for number, (heading, width) in enumerate(zip(headings, widths, strict=True))
+    ]

@@ -130,7 +130,7 @@ class TwoPeopleAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Without what has not happened to the document."""
-        shown = [*self.fields, *_PAPER, *_DECISION]
+        shown = [*(self.fields or ()), *_PAPER, *_DECISION]
         status = getattr(obj, "status", "")
         if status == DocumentStatus.APPROVED:
             return [*shown, *_APPROVAL]

@@ -62,7 +62,9 @@ def prepare(merchant: Merchant, *, actor: User, now: datetime) -> Payout:
 
 def locked_draft(merchant: Merchant, *, through: date) -> Draft | None:
     """The draft of a payout, with the merchant's account locked until the database transaction ends."""
-    account = Account.objects.select_for_update().filter(code=payable(merchant.pk).code).first()
+    # "No key": payments that credit the merchant meanwhile do not wait, only another payout does.
+    accounts = Account.objects.select_for_update(no_key=True)
+    account = accounts.filter(code=payable(merchant.pk).code).first()
     return None if account is None else draft(merchant, through=through)
 
 

@@ -13,6 +13,9 @@ from settlements.entries import cost_of, position, position_cost, reserve, reser
 from settlements.models import ReserveSale, ReserveSource
 from settlements.two_people import DocumentRefused
 
+# The ledger's lock, which posting shares until its commit (migration 0006) and a day's close takes alone, as a sale does.
+_LEDGER_LOCK = 7014101
+
 
 def prepare(
     *,
@@ -92,7 +95,7 @@ def _hold_the_books_still() -> None:
     a day and holds the lock for milliseconds; whoever posts waits so long.
     """
     with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE settlements_posting IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LEDGER_LOCK])
 
 
 def _check_held(sale: ReserveSale) -> None:

@@ -51,8 +51,11 @@ def _earned(amount: Callable[[RegisterRow], int]) -> Callable[[RegisterRow, str]
     return lambda row, _language: tenge(amount(row)) if row.is_earned else None
 
 
-def _note(row: RegisterRow, language: str) -> str:
+def note_text(row: RegisterRow, language: str) -> str:
+    """What else there is to say: a correction's reason, a payout's number and account, a fee that was not withheld."""
     operation = row.operation
+    if row.payout is not None:
+        return f"№{row.payout.number} · {row.payout.iban}"
     if operation.kind is not OperationKind.DIRECT:
         return operation.description
     amounts = {"fee": money(operation.fee_tiyn, language), "vat": money(operation.vat_tiyn, language)}
@@ -86,5 +89,5 @@ COLUMNS = (
     Column("happened", 17, lambda row, _: local(row.details.happened_at)),
     Column("txid", 68, lambda row, _: row.details.txid),
     Column("reference", 16, lambda row, _: row.operation.reference),
-    Column("note", 30, _note),
+    Column("note", 30, note_text),
 )

@@ -5,12 +5,13 @@ Every writer prints the totals of the very rows that it wrote, so that an entry 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 
 from settlements import operation_details
+from settlements.models import Payout
 from settlements.operation_details import NOTHING_KNOWN, OperationDetails
 from settlements.operations import PAYOUT_KINDS, Operation, OperationKind
 from settlements.register import Register, Totals
@@ -34,6 +35,8 @@ class RegisterRow:
     operation: Operation
     details: OperationDetails
     balance_tiyn: int
+    # The payout that the operation set aside or brought back, where its row is known.
+    payout: Payout | None = None
 
     @property
     def is_payout(self) -> bool:
@@ -66,15 +69,29 @@ class Reading:
         operations = self.register.operations()
         while batch := list(islice(operations, DETAILED_AT_ONCE)):
             known = source.details_of(batch)
+            payouts = payouts_of(batch)
             for operation in batch:
-                yield self._row(operation, known.get(operation.entry_id, NOTHING_KNOWN))
+                details = known.get(operation.entry_id, NOTHING_KNOWN)
+                yield self._row(operation, details, payouts.get(operation.reference))
             self.progress(self.count)
 
-    def _row(self, operation: Operation, details: OperationDetails) -> RegisterRow:
+    def _row(self, operation: Operation, details: OperationDetails, payout: Payout | None) -> RegisterRow:
         self.count += 1
         self.balance_tiyn += operation.net_tiyn
         self.totals.add(operation)
         if operation.business_date not in self.days:
             self.days[operation.business_date] = Totals()
         self.days[operation.business_date].add(operation)
-        return RegisterRow(self.count, operation, details, self.balance_tiyn)
+        return RegisterRow(self.count, operation, details, self.balance_tiyn, payout)
+
+
+def payouts_of(operations: Iterable[Operation]) -> dict[str, Payout]:
+    """The payouts that ``operations`` are of, by the ledger's reference; one query, and none where there is no payout."""
+    numbers = {
+        int(number)
+        for kind, _, number in (operation.reference.partition(":") for operation in operations)
+        if kind == "payout" and number.isdigit()
+    }
+    if not numbers:
+        return {}
+    return {f"payout:{payout.pk}": payout for payout in Payout.objects.filter(pk__in=numbers)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from settlements.documents import figures
-from settlements.documents.columns import coin_text
+from settlements.documents.columns import coin_text, note_text
 from settlements.documents.lines import SummaryLine, beside, summary
 from settlements.documents.paper import GREY, Cell, Paper
 from settlements.documents.reading import Progress, Reading, RegisterRow, no_progress
@@ -201,20 +201,15 @@ def _operation(paper: Paper, cells: Sequence[Cell], row: RegisterRow) -> None:
 
 def _below(row: RegisterRow, language: str) -> str:
     """The second line of an operation: order, network and txid, the official rate, and where the rate came from."""
-    details, operation = row.details, row.operation
-    parts = [operation.description, f"{details.network_name} {details.txid}".strip()]
-    if details.order_id:
-        parts.insert(0, f"{say('order', language)} {details.order_id}")
+    details = row.details
+    parts = [f"{say('order', language)} {details.order_id}" if details.order_id else ""]
+    parts += [note_text(row, language), f"{details.network_name} {details.txid}".strip()]
     if details.official_rate is not None:
         parts.append(
             f"{say('official_short', language)} {figures.price(details.official_rate, language)} ₸/USD"
         )
     if details.rate_sources:
         parts.append(f"{say('sources_short', language)}: {details.rate_sources}")
-    if not row.is_earned and not row.is_payout:
-        amounts = {"fee": figures.money(operation.fee_tiyn, language)}
-        amounts["vat"] = figures.money(operation.vat_tiyn, language)
-        parts.append(say("direct_note", language, **amounts))
     return " · ".join(filter(None, parts))
 
 

@@ -9,7 +9,7 @@ UTF-8 without a byte order mark, as the header says; lines end in CRLF. Dates ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
@@ -20,7 +20,7 @@ from settlements.bank_files.client_bank_1c import LINE_END, VERSION
 from settlements.bank_files.transliteration import one_line
 from settlements.documents.figures import day as day_text
 from settlements.documents.lines import summary
-from settlements.documents.reading import Progress, no_progress
+from settlements.documents.reading import Progress, no_progress, payouts_of
 from settlements.documents.wording import say
 from settlements.models import Payout
 from settlements.operations import ROWS_AT_ONCE, Operation, OperationKind
@@ -92,7 +92,7 @@ def _documents(register: Register, language: str, progress: Progress) -> Iterato
             of_day.payouts.append(operation)
         if number % ROWS_AT_ONCE == 0:
             progress(number)
-    payouts = _payouts(operation for of_day in days.values() for operation in of_day.payouts)
+    payouts = payouts_of(operation for of_day in days.values() for operation in of_day.payouts)
     for day, of_day in days.items():
         yield from _day_documents(day, of_day.totals, language)
         for position, operation in enumerate(of_day.payouts, start=1):
@@ -121,16 +121,6 @@ def _payout_document(operation: Operation, position: int, payout: Payout | None,
         purpose=purpose,
         own_iban=payout.iban if payout else "",
     )
-
-
-def _payouts(operations: Iterable[Operation]) -> dict[str, Payout]:
-    """The payouts behind the operations, by the ledger's reference."""
-    numbers = {
-        int(number)
-        for kind, _, number in (operation.reference.partition(":") for operation in operations)
-        if kind == "payout" and number.isdigit()
-    }
-    return {f"payout:{payout.pk}": payout for payout in Payout.objects.filter(pk__in=numbers)}
 
 
 def _lines(register: Register, documents: list[Document], operator: Operator) -> Iterator[str]:

@@ -12,7 +12,7 @@ from merchants import api_keys, webhooks
 from payments.models import Incident
 from tests import world as city
 from tests.payments import reserve_rows
-from tests.settlements import paid_out
+from tests.settlements import books, paid_out
 
 OURS = ["merchants", "chains", "compliance", "settlements", "payments"]
 MODELS = [model for label in OURS for model in apps.get_app_config(label).get_models()]
@@ -62,6 +62,7 @@ def officer(db):
     city.pay(invoice, at=timezone.now())
     Incident.objects.create(invoice=invoice, opened_at=timezone.now(), description="lost its payment")
     paid_out.one_of_everything()
+    books.document_made(world.merchant, user=world.owner, now=timezone.now())
     reserve_rows.one_of_everything(world.admin, now=timezone.now())
     client = Client()
     client.force_login(world.admin, backend=f"{ModelBackend.__module__}.{ModelBackend.__qualname__}")

@@ -16,6 +16,7 @@ from chains.bitcoin.unsigned import CannotPrepare, Coin, prepare
 from chains.models import Destination, OutgoingTransfer, Transfer, TransferInput
 from chains.outgoing import AddressRefused
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.bitcoind import BitcoindProcess
 from devnet.evm_token import TOKEN_ADDRESS
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +73,9 @@ def guest(bitcoin_node):
 
 
 @pytest.mark.parametrize("shape", ["wpkh", "sh(wpkh)", "tr", "pkh", "wsh(sortedmulti)"])
-def test_a_prepared_transaction_is_signed_elsewhere_and_accepted(bitcoin, resident, guest, shape):
+def test_a_prepared_transaction_is_signed_elsewhere_and_accepted(
+    bitcoin, bitcoin_node, resident, guest, shape
+):
     cold = ColdWallet(bitcoin, shape, keys=3 if shape.startswith("wsh") else 1)
     fund(bitcoin, resident, cold)
     target = destination(bitcoin, guest.address)
@@ -84,6 +87,12 @@ def test_a_prepared_transaction_is_signed_elsewhere_and_accepted(bitcoin, reside
         reserved=(),
         now=timezone.now(),
     )
+    if isinstance(bitcoin_node, BitcoindProcess):
+        # Bitcoin Core reads it too: nothing but signatures is missing, and it counts the same fee.
+        said = bitcoin_node.rpc("analyzepsbt", prepared.psbt)
+        if shape != "tr":  # of a key path it says nothing: it looks for the signatures of ECDSA
+            assert {part["next"] for part in said["inputs"]} == {"signer"}
+        assert said["fee"] * 100_000_000 == prepared.fee_sat
     raw = cold.signed(prepared.psbt)
     (verdict,) = resident._rpc("testmempoolaccept", [raw])
     assert verdict["allowed"], verdict

@@ -65,8 +65,8 @@ def test_a_weekends_official_rate_keeps_both_days():
 def test_the_summary_is_one_line():
     odd = [*ALL, observe("odd", "BTC/USD", "70000"), observe("odd", "USDT/USD", "1")]
     assert record_of(odd).summary == (
-        "binance 33280000, coinbase 33280000, coingecko 33313246.753246753247, kraken 33379640.718562874251; "
-        "- odd 36400000; spread 0.30 %; national-bank 515 (2026-11-23)"
+        "binance 33280000 17:00:00, coinbase 33280000 17:00:00, coingecko 33313246.75 17:00:00, "
+        "kraken 33379640.72 17:00:00; - odd 36400000 17:00:00; spread 0.30 %; national-bank 515 2026-11-23"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_price_set_by_hand_has_one_path_and_no_official_rate(world):
     quote = city.make_invoice(world.store).quotes.get(asset_id="BTC")
     record = rate_record.read(quote.rate_sources)
     assert (record.tenge, record.official, record.spread_percent) == (quote.rate_tenge, None, 0)
-    assert record.summary == "fixed 34000000"
+    assert record.summary == "fixed 34000000 17:00:00"
 
 
 def test_a_quote_of_before_is_read_as_one_path():

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
+from alatau_pay.assets import KZT
 from payments import refunds
 from payments.models import Payment, Refund
 from payments.quoting import RateUnavailable
-from settlements import ledger
+from settlements import ledger, payout_reservation
+from settlements.entry import AccountName
 from tests import world as city
 from tests.payments.refunding import BITCOIN_ADDRESS, approved, send
 from tests.world import NOW, make_invoice, pay
@@ -192,6 +194,24 @@ class TestRaces:
         )
         assert sum(error is None for error in outcomes) == 1
         assert ledger.owed_tiyn(world.merchant) > 0
+
+    def test_a_payout_at_the_same_moment_never_takes_it_as_well(self):
+        world = city.build()
+        invoice = make_invoice(world.store)
+        pay(invoice)
+        pay(make_invoice(world.store, "500.00"))
+        refund = refunds.start(invoice.payments.get().pk, basis="Then", user=world.owner, reason="x", now=NOW)
+        refunds.give_address(refund.pk, address=BITCOIN_ADDRESS, now=NOW)
+        # What is owed covers the refund and no more than a little beside it.
+        next_day = NOW + timedelta(days=1)
+        race(
+            lambda: payout_reservation.prepare(world.merchant, actor=world.admin, now=next_day),
+            lambda: refunds.approve(refund.pk, user=world.owner, now=next_day),
+        )
+        refund.refresh_from_db()
+        reserved = ledger.balance_minor(AccountName("payout", KZT))
+        assert ledger.owed_tiyn(world.merchant) >= 0
+        assert (refund.status == "Approved") + (-reserved > 1_000_000) == 1
 
     def test_one_refund_is_approved_once(self):
         world = city.build()

@@ -8,10 +8,12 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from alatau_pay.assets import KZT, Asset
-from chains import outgoing_fees, readers, watcher
+from chains import coin_checks, outgoing_fees, readers, wallets, watcher
 from chains.condition import StepStatus
 from chains.models import Network, OutgoingTransfer
 from devnet.bitcoin_wallet import BitcoinWallet
+from devnet.evm_token import deploy_token, mint_token
+from devnet.evm_wallet import EvmWallet
 from merchants.models import User
 from payments import deadlines, invoices, matching, refund_sending, refund_watching, refunds
 from payments.models import Refund, RefundBatch, RefundNetworkFee
@@ -281,3 +283,62 @@ def test_a_payment_by_qr_from_the_cold_wallet_completes_as_well(on_chain, reside
     assert refund.status == "Completed"
     assert OutgoingTransfer.objects.get().wallet == world.cold.wallet
     assert invoices.apply(payment.invoice_id, now=timezone.now()).status == "Settled"
+
+
+@pytest.fixture
+def treasury(world, anvil, settings):
+    """The EVM network of the small city on a real node; its treasury's key is in the test's hands."""
+    deploy_token(anvil.rpc)
+    owner = EvmWallet(anvil.rpc)
+    mint_token(anvil.rpc, owner.address, 10**12)
+    wallets.import_wallet(
+        network=world.evm,
+        label="treasury",
+        owner="",
+        public_key=f"forwarder(0x{'11' * 20},0x{'22' * 20},{owner.address})",
+        now=timezone.now(),
+    )
+    settings.NODE_URLS = {**settings.NODE_URLS, "evm": [anvil.url]}
+    yield owner
+    readers.forget("evm")
+    coin_checks.forget("evm")
+
+
+def follow_evm():
+    for _ in range(60):
+        if watcher.step("evm", now=timezone.now()).status is not StepStatus.MORE:
+            break
+    outgoing_fees.fetch()
+    refund_watching.follow(now=timezone.now())
+
+
+def test_the_unsigned_calls_are_sent_elsewhere_and_followed_to_the_end(world, officer, treasury, anvil):
+    city.observations.fetch_all(now=timezone.now())
+    pay(make_invoice(world.store, "100000.00"))
+    waiting = []
+    for code in ("ETH", "USDT"):
+        invoice = make_invoice(world.store)
+        pay(invoice, code)
+        waiting.append(approved(invoice.payments.get(), user=world.owner, now=timezone.now()))
+    anchor = anvil.rpc("eth_getBlockByNumber", "0x0", False)["hash"].removeprefix("0x")
+    Network.objects.filter(pk="evm").update(anchor_hash_hex=anchor, cursor_height=None, cursor_hash=None)
+    readers.forget("evm")
+    follow_evm()
+    content = json.loads(officer.get("/admin/payments/refund/sending/evm/calls.json").content)
+    for call in content["transactions"]:
+        treasury.send(to=call["to"], value_wei=int(call["value"]), calldata=call["data"])
+    anvil.rpc("anvil_mine", "0x1")
+    follow_evm()
+    assert {refund.status for refund in Refund.objects.all()} == {"Sending"}
+    assert {row.wallet.label for row in OutgoingTransfer.objects.all()} == {"treasury"}
+    anvil.rpc("anvil_mine", "0x6")
+    follow_evm()
+    assert {refund.status for refund in Refund.objects.all()} == {"Completed"}
+    ether, token = Asset("ETH", "ETH", 18), Asset("USDT", "USDT", 6)
+    assert ledger.balance_minor(AccountName("refund", ether)) == 0
+    assert ledger.balance_minor(AccountName("refund", token)) == 0
+    # Gas is paid in ether for both.
+    gas = sum(row.fee_minor for row in OutgoingTransfer.objects.all())
+    assert {fee.coin_id for fee in RefundNetworkFee.objects.all()} == {"ETH"}
+    assert ledger.total_minor("reserve", ether) == -gas
+    assert ledger.total_minor("reserve", token) == 0

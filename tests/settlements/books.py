@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
 from django.db import transaction
 
 from alatau_pay.assets import KZT, Asset
-from merchants.models import Merchant
-from settlements import entries, ledger
-from settlements.business_day import ALMATY
+from merchants.models import Merchant, User
+from settlements import document_exports, entries, ledger
+from settlements.business_day import ALMATY, business_date
+from settlements.documents.catalogue import DocumentRequest
 from settlements.entry import CREDIT, DEBIT, AccountName, Entry, Line
 from settlements.fee_terms import Fee
-from settlements.models import JournalEntry
+from settlements.models import DocumentExport, DocumentFormat, DocumentKind, JournalEntry
 
 BTC = Asset("BTC", "BTC", 8)
 _keys = count(1)
@@ -115,3 +116,15 @@ def moved(giver: Merchant, taker: Merchant, amount_tiyn: int, *, now: datetime) 
         Line(entries.payable(taker.pk), CREDIT, amount_tiyn),
     ]
     return post(entries.correction(lines, description="Act 8: wrong shop"), now=now, reference="correction:2")
+
+
+def document_made(merchant: Merchant, *, user: User, now: datetime) -> DocumentExport:
+    """A register of the last month as CSV, made in the background."""
+    today = business_date(now)
+    wanted = DocumentRequest(
+        DocumentKind.REGISTER, DocumentFormat.CSV, "ru", today - timedelta(days=31), today
+    )
+    document_exports.request(merchant, wanted, operation_count=0, user=user, now=now)
+    made = document_exports.make_next(now)
+    assert made is not None
+    return made

@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import openpyxl
@@ -13,7 +13,7 @@ import pytest
 from client_bank_exchange_1c import Statement
 
 from merchants.models import Merchant
-from settlements import ledger
+from settlements import ledger, payouts
 from settlements.documents import csv_register, statement_1c, xlsx
 from settlements.documents.catalogue import DocumentRefused, DocumentRequest, write_document
 from settlements.documents.columns import COLUMNS
@@ -22,7 +22,7 @@ from settlements.documents.wording import LANGUAGES, TEXTS, say
 from settlements.models import DocumentFormat, DocumentKind
 from settlements.register import Register, compile_register
 from tests import world as city
-from tests.settlements import books
+from tests.settlements import books, paid_out
 from tests.settlements.books import at
 
 pytestmark = pytest.mark.django_db
@@ -304,3 +304,27 @@ def test_every_text_is_there_in_every_language_with_the_same_places():
     for key, texts in TEXTS.items():
         assert all(texts), key
         assert len({tuple(sorted(places.findall(text))) for text in texts}) == 1, key
+
+
+def test_a_register_of_a_payouts_days_explains_the_payout_and_names_it(db):
+    merchant = paid_out.merchant()
+    paid_out.sale(merchant, now=paid_out.NOW - timedelta(days=1))
+    payout = payouts.prepare(merchant, actor=paid_out.owner_of(merchant), now=paid_out.NOW)
+    totals = compile_register(merchant, payout.first_day, payout.last_day).totals
+    assert totals.net_tiyn == payout.amount_tiyn - payout.other_tiyn
+    assert [totals.gross_tiyn, totals.fee_tiyn, totals.vat_tiyn, totals.refunds_tiyn] == [
+        payout.gross_tiyn,
+        payout.fee_tiyn,
+        payout.vat_tiyn,
+        payout.refunds_tiyn,
+    ]
+    days = {"first": date(2026, 11, 22), "last": date(2026, 11, 23)}
+    named = f"№{payout.number} · {payout.iban}"
+    (row,) = [row for row in cells(made(merchant, DocumentFormat.CSV, **days)) if named in row]
+    assert f"-{payout.amount_tiyn // 100},{payout.amount_tiyn % 100:02d}" in row
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(made(merchant, **days))).pages)
+    assert named in text
+    _header, documents = read_1c(made(merchant, DocumentFormat.STATEMENT_1C, **days))
+    (paid,) = [row for row in documents if row["ПолучательИИК"] == payout.iban]
+    assert amount(paid["СуммаРасход"]) == payout.amount_tiyn
+    assert f"№{payout.number}" in paid["НазначениеПлатежа"]
