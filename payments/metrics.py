@@ -16,6 +16,7 @@ from chains.node_state import NodeState
 from merchants.models import DeliveryStatus, WebhookDelivery
 from payments import held, rate_metrics
 from payments.rate_metrics import PREFIX
+from payments.reconciliation import metrics as reconciliation_metrics
 
 # Figures of a network: name, what it is, how it is read off a report (None: there is nothing to tell).
 _NETWORK_FIGURES = (
@@ -53,6 +54,7 @@ class _Figures(Collector):
         yield from _of_webhooks(self._now)
         yield from _of_held_money(self._now)
         yield from rate_metrics.collect(now=self._now)
+        yield from reconciliation_metrics.collect(now=self._now)
 
 
 def text(*, now: datetime) -> bytes:

@@ -68,11 +68,6 @@ def perform(run: ReconciliationRun, *, now: datetime) -> bool:
     return True
 
 
-def standing() -> int:
-    """How many differences there are that nothing has resolved."""
-    return Difference.objects.filter(resolved_at__isnull=True).count()
-
-
 @contextmanager
 def snapshot() -> Iterator[None]:
     """One look at the database in which nothing moves and nothing can be written."""

@@ -6,11 +6,13 @@ What the database holds from here on:
   its commit, closing a day the exclusive one: whoever closes sees every entry of the day, whoever posts later sees the closure.
 * Days are closed one after another and only when they are over; seals follow in the same order; closing balances are written
   by the database itself when a day is sealed, and by nobody else.
-* A posting names its account's asset and its entry's day by composite foreign keys. The plain foreign keys beside them go, and
-  so does an index for LIKE that nothing reads: each was paid for by every posting.
+* A posting repeats its entry's day, held by a composite foreign key. The plain foreign key beside it goes, and so does an index
+  for LIKE that nothing reads: each was paid for by every posting.
+* An account's name, asset and owner never change, and no account goes away. So a posting's account and asset are checked once a
+  statement, by the trigger that checks the balance: a foreign key would lock the platform's account rows for every posting, and
+  all who post would meet there.
 * The balance is checked over the rows of the statement. Rows in the table are only counted: an entry that gets lines twice has
   more of them than it states.
-* An account's name, asset and owner never change, and no account goes away.
 """
 
 import alatau_pay.fields
@@ -23,27 +25,35 @@ CREATE OR REPLACE FUNCTION check_entries_balance() RETURNS trigger LANGUAGE plpg
 DECLARE
     broken record;
 BEGIN
-    SELECT line.entry_id, line.asset_code INTO broken
+    SELECT line.entry_id, line.asset_code,
+           sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) <> 0 AS is_unbalanced,
+           bool_or(account.asset_code IS DISTINCT FROM line.asset_code) AS is_of_another_asset
+      INTO broken
       FROM inserted line
+      LEFT JOIN LATERAL (
+           SELECT asset_code FROM settlements_account WHERE id = line.account_id LIMIT 1) account ON true
      GROUP BY line.entry_id, line.asset_code
     HAVING sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) <> 0
+        OR bool_or(account.asset_code IS DISTINCT FROM line.asset_code)
+        OR (SELECT count(*) FROM settlements_posting posting WHERE posting.entry_id = line.entry_id)
+           IS DISTINCT FROM
+           (SELECT stated.posting_count FROM settlements_journalentry stated WHERE stated.id = line.entry_id)
      LIMIT 1;
-    IF FOUND THEN
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF broken.is_of_another_asset THEN
+        RAISE EXCEPTION 'journal entry % has a posting in % to an account that is not of this asset',
+            broken.entry_id, broken.asset_code USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    IF broken.is_unbalanced THEN
         RAISE EXCEPTION 'journal entry % does not balance in %', broken.entry_id, broken.asset_code
             USING ERRCODE = 'check_violation';
     END IF;
-    SELECT touched.entry_id INTO broken
-      FROM (SELECT DISTINCT entry_id FROM inserted) touched
-     WHERE (SELECT count(*) FROM settlements_posting posting WHERE posting.entry_id = touched.entry_id)
-           IS DISTINCT FROM
-           (SELECT stated.posting_count FROM settlements_journalentry stated WHERE stated.id = touched.entry_id)
-     LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'journal entry % has another number of postings than it states', broken.entry_id
-            USING ERRCODE = 'check_violation';
-    END IF;
-    RETURN NULL;
+    RAISE EXCEPTION 'journal entry % has another number of postings than it states', broken.entry_id
+        USING ERRCODE = 'check_violation';
 END $$;
+ALTER TABLE settlements_posting DROP CONSTRAINT posting_asset_is_its_accounts;
 """
 
 BALANCE_OF_THE_TABLE = """
@@ -74,6 +84,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+ALTER TABLE settlements_posting ADD CONSTRAINT posting_asset_is_its_accounts
+    FOREIGN KEY (account_id, asset_code) REFERENCES settlements_account (id, asset_code);
 """
 
 # Entries that stand repeat their day in their postings; the triggers that refuse every change are off for this one.
@@ -102,9 +114,10 @@ BEGIN
         RAISE EXCEPTION 'the ledger posts in READ COMMITTED alone: an older snapshot does not see a day closed'
             USING ERRCODE = 'feature_not_supported';
     END IF;
+    -- A statement of its own: the next one sees what was committed while this one waited.
     PERFORM pg_advisory_xact_lock_shared(7014101);
-    SELECT max(day) INTO closed FROM settlements_closedday;
-    IF EXISTS (SELECT 1 FROM inserted WHERE business_date <= closed) THEN
+    IF EXISTS (SELECT 1 FROM inserted WHERE business_date <= (SELECT max(day) FROM settlements_closedday)) THEN
+        SELECT max(day) INTO closed FROM settlements_closedday;
         RAISE EXCEPTION 'the day is closed: entries up to % are final', closed USING ERRCODE = 'LD001';
     END IF;
     RETURN NULL;

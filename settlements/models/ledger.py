@@ -51,7 +51,7 @@ class Account(models.Model):
     class Meta:
         ordering: ClassVar = ["code"]
         constraints: ClassVar = [
-            # The target of the postings' composite foreign key: a posting cannot name another asset than its account's.
+            # Where the database looks whether a posting names its account's asset.
             models.UniqueConstraint(fields=["id", "asset_code"], name="account_and_asset"),
             models.CheckConstraint(
                 condition=Q(kind__in=["payable", "fee_receivable"], merchant__isnull=False)
@@ -106,8 +106,8 @@ class Side(models.TextChoices):
 class Posting(models.Model):
     """A line of an entry: an unsigned amount on one side of one account, in the account's smallest unit.
 
-    It repeats its account's asset and its entry's day, so that a balance at any day's end is read from one index. Composite
-    foreign keys (migrations 0002 and 0006) hold both to what they repeat; plain ones beside them would be checked for nothing.
+    It repeats its account's asset and its entry's day, so that a balance at any day's end is read from one index. The database
+    holds both to what they repeat (migration 0006); plain foreign keys beside that would be checked for nothing.
     """
 
     entry = models.ForeignKey(

@@ -12,7 +12,7 @@ from payments.models import Payment, Refund
 from tests.world import NOW
 
 BITCOIN_ADDRESS = "bcrt1qqqqsyqcyq5rqwzqfpg9scrgwpugpzysnard0ew"
-EVM_ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+EVM_ADDRESS = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 
 
 def address_for(payment: Payment) -> str:

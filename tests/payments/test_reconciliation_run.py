@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from alatau_pay.assets import Asset
 from chains.models import Transfer
 from payments.models import Comparison, Difference, ReconciliationRun
-from payments.reconciliation import run
+from payments.reconciliation import metrics, run
 from settlements import entries, ledger
 from settlements.models import JournalEntry
 from tests.world import NOW, World, make_invoice, pay
@@ -67,8 +67,13 @@ def test_a_difference_keeps_its_row_while_it_lasts_and_is_resolved_when_it_is_go
         (NOW, NOW + 2 * HOUR),
         (NOW + 3 * HOUR, None),
     ]
-    assert run.standing() == 1
     assert Transfer.objects.get().pk == transfer.pk
+    figures = {metric.name: metric.samples[0].value for metric in metrics.collect(now=NOW + 5 * HOUR)}
+    assert figures == {
+        "alatau_pay_reconciliation_differences": 1,
+        "alatau_pay_reconciliation_differences_age_seconds": 7200,
+        "alatau_pay_reconciliation_run_age_seconds": 7200,
+    }
 
 
 def test_a_node_that_is_down_is_no_difference(world: World) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from alatau_pay.assets import Asset
 from settlements import ledger
+from settlements.business_day import ALMATY
 from settlements.entries import payment_settled
 from settlements.fee_terms import Fee, FeeTerms, fee_of
 from settlements.fees import FeeUnknown, fee_for, volume_tiyn
-from settlements.ledger import ALMATY
 from settlements.models import FeeSchedule
 
 pytestmark = pytest.mark.django_db
