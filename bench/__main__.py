@@ -9,7 +9,17 @@ import sys
 import bench
 
 # Parts of the programs, not programs themselves.
-PARTS = {"__main__", "evm_answers", "figures", "installation", "register_memory", "turns", "watcher_memory"}
+PARTS = {
+    "__main__",
+    "evm_answers",
+    "figures",
+    "installation",
+    "journal",
+    "ledger_rivals",
+    "register_memory",
+    "turns",
+    "watcher_memory",
+}
 
 
 def programs() -> list[str]:

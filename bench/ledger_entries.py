@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from settlements.entry import Entry
 
 WORKERS = 8
-ROUNDS = 7
+ROUNDS = 5
 BATCH = 100
 # How many entries a worker posts in a turn: about a second's work each.
 TURNS = {"one by one": 200, "in batches": 1500, "create": 70, "create locked": 40, "unchecked": 200}
@@ -43,11 +43,17 @@ def measure() -> Iterator[Figure]:
     ours, batches = rates["one by one"], rates["in batches"]
     name = f"entries of four postings, one a database transaction, {WORKERS} workers"
     yield _figure(name, ours, "ORM create, append-only", rates["create"], 3)
-    yield _figure(name, ours, "ORM with select_for_update on the platform's account", rates["create locked"], 8)
+    yield _figure(
+        name, ours, "ORM with select_for_update on the platform's account", rates["create locked"], 8
+    )
     name = f"the same in batches of {BATCH}"
     yield _figure(name, batches, "ORM create, append-only", rates["create"], 15)
-    yield _figure(name, batches, "ORM with select_for_update on the platform's account", rates["create locked"], 40)
-    yield _figure("the same one by one, with the balance check", ours, "the same without it", rates["unchecked"], 0.85)
+    yield _figure(
+        name, batches, "ORM with select_for_update on the platform's account", rates["create locked"], 40
+    )
+    yield _figure(
+        "the same one by one, with the balance check", ours, "the same without it", rates["unchecked"], 0.85
+    )
 
 
 def _figure(name: str, rate: float, rival: str, rival_rate: float, times: float) -> Figure:
@@ -114,9 +120,7 @@ def _create_locked(keys: list[str], now: datetime) -> None:
 
     accounts = {account.code: account for account in Account.objects.all()}
     for key in keys:
-        ledger_rivals.create_locked(
-            _entry(key), key=key, now=now, accounts=accounts, lock="position:KZT:BTC"
-        )
+        ledger_rivals.create_locked(_entry(key), key=key, now=now, accounts=accounts, lock="position:KZT:BTC")
 
 
 _WAYS: dict[str, Callable[[list[str], datetime], None]] = {

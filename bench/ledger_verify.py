@@ -19,9 +19,15 @@ def measure() -> Iterator[Figure]:
     journal.fill()
     started = time.perf_counter()
     ran = subprocess.run(
-        [sys.executable, "manage.py", "verify_ledger"], env=os.environ, capture_output=True, text=True, check=False
+        [sys.executable, "manage.py", "verify_ledger"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - started
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"in {journal.DAYS - 1:,} sealed days" in ran.stdout, ran.stdout
-    yield at_most(f"verify_ledger, {journal.ENTRIES:,} entries with 4 postings each", seconds, "s", SECONDS_MAX)
+    yield at_most(
+        f"verify_ledger, {journal.ENTRIES:,} entries with 4 postings each", seconds, "s", SECONDS_MAX
+    )

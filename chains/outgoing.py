@@ -90,10 +90,14 @@ def write(network: Network, reading: Reading, *, now: datetime) -> int:
     return changed
 
 
-def write_past(network: Network, blocks: Sequence[FoundBlock], *, now: datetime) -> int:
-    """The same of blocks that are read once more."""
-    mined = [(transfer, block.header) for block in blocks for transfer in block.transfers]
-    return _write_found(network, mined, now=now)
+def write_past(network: Network, blocks: Sequence[FoundBlock]) -> int:
+    """The same of blocks that are read once more: what they show was there at their own time, not only now."""
+    return sum(
+        _write_found(
+            network, [(transfer, block.header) for transfer in block.transfers], now=block.header.time
+        )
+        for block in blocks
+    )
 
 
 def orphan(network: Network, fork: Position) -> int:

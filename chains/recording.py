@@ -92,7 +92,7 @@ def write_past(network: Network, blocks: Sequence[FoundBlock], *, now: datetime)
     paying = [block for block in blocks if block.transfers]
     if not paying or locked.cursor_height is None:
         return 0
-    outgoing.write_past(network, paying, now=now)
+    outgoing.write_past(network, paying)
     rows = TransferRows(network, Reading(tip=_position(locked), blocks=paying), now)
     for block in paying:
         for transfers in _by_txid(block.transfers).values():

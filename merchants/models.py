@@ -309,6 +309,7 @@ class WebhookEventType(models.TextChoices):
     PAID_AFTER_EXPIRATION = "InvoicePaidAfterExpiration"
     SETTLED = "InvoiceSettled"
     INVALID = "InvoiceInvalid"
+    REFUND = "InvoiceRefund"
 
 
 class Webhook(models.Model):

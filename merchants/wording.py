@@ -57,6 +57,7 @@ EVENTS: dict[str, str | Promise] = {
     WebhookEventType.EXPIRED_PAID_PARTIAL: _("The invoice expired, partly paid"),
     WebhookEventType.PAID_AFTER_EXPIRATION: _("The invoice was paid after it expired"),
     WebhookEventType.INVALID: _("The invoice became invalid"),
+    WebhookEventType.REFUND: _("A refund was started"),
 }
 
 

@@ -374,6 +374,7 @@ def _create(
         requested_at=now,
     )
     refund_rows.tell(invoice, refund, "RefundStarted", actor=user, now=now)
+    telling.of_refund(invoice, refund.pk, now=now)
     return refund
 
 

@@ -10,12 +10,14 @@ from payments import reserve_wording
 from payments.reserve_report import Report
 from settlements.business_day import business_date
 from settlements.documents.figures import moment
-from settlements.documents.paper import GREY, MARGIN_MM, Cell, Paper
+from settlements.documents.paper import BLACK, GREY, MARGIN_MM, Cell, Paper
 
-_PLACE_WIDTHS = (20, 34, 50, 32, 32, 32, 28, 28, 17)
+_PLACE_WIDTHS = (16, 25, 32, 28, 39, 32, 25, 39, 37)
 _COIN_WIDTHS = (30, 50, 45, 50, 49, 49)
 _WORTH_WIDTHS = (30, 40, 32, 38, 38, 26, 35, 34)
 _SMALL = 7.0
+# A place whose chain and books differ.
+_RED = (176, 32, 32)
 
 
 class ReservePaper(Paper):
@@ -61,12 +63,8 @@ def _places(paper: Paper, report: Report) -> None:
             paper.headings(cells)
         shared = [row.asset, row.network, row.wallet] if row.first else ["", "", ""]
         seen = [row.chain, row.difference] if row.first else ["", ""]
-        paper.row(
-            cells,
-            [*shared, row.source, row.amount, row.market, row.official, *seen],
-            size=_SMALL,
-            bold=row.differs,
-        )
+        texts = [*shared, row.source, row.amount, row.market, row.official, *seen]
+        paper.row(cells, texts, size=_SMALL, colour=_RED if row.differs else BLACK)
         paper.rule()
     if not report.places:
         paper.write_line(gettext("Nothing is held."), colour=GREY)

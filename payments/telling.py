@@ -49,6 +49,13 @@ def of_invalid(invoice: Invoice, payment: Payment, *, now: datetime) -> None:
     _record(invoice, WebhookEventType.PAYMENT_INVALID, key, of_payment(invoice, payment), now=now)
 
 
+def of_refund(invoice: Invoice, refund_id: int, *, now: datetime) -> None:
+    """A refund that was just started; Greenfield's word for its number is that of a pull payment."""
+    payload = {"metadata": invoice.metadata, "pullPaymentId": str(refund_id)}
+    key = f"refund:{refund_id}:started"
+    _record(invoice, WebhookEventType.REFUND, key, payload, now=now)
+
+
 def of_decision(
     invoice: Invoice, kind: str, *, detail: dict[str, Any], actor: User | None, now: datetime
 ) -> None:

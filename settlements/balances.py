@@ -19,24 +19,25 @@ from settlements.entry import AccountName
 
 PAGE_SIZE = 50
 
-_NET = "sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END)"
 # ``ledger_balance`` is in migration 0006: a function's plan is kept, and planning this would take longer than reading.
 _BALANCE = "SELECT ledger_balance(%s, %s::date)"
 _TOTAL = """
 SELECT coalesce(sum(ledger_balance(code, %s::date)), 0) FROM settlements_account WHERE kind = %s AND asset_code = %s
 """
 # The balance of the evening before, and of the day itself what does not lie beyond a bound.
-_WITHIN_DAY = f"""
+_WITHIN_DAY = """
 SELECT ledger_balance(%s, %s::date) + coalesce(
-       (SELECT {_NET} FROM settlements_posting line JOIN settlements_journalentry entry ON entry.id = line.entry_id
+       (SELECT sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END)
+          FROM settlements_posting line JOIN settlements_journalentry entry ON entry.id = line.entry_id
          WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s) AND line.business_date = %s AND """
 _AS_OF = _WITHIN_DAY + "entry.posted_at <= %s), 0)"
 _AT_ENTRY = _WITHIN_DAY + "line.entry_id <= %s), 0)"
 _FOREVER = "infinity"
 
-_MOVEMENTS = f"""
+_MOVEMENTS = """
 SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference, entry.description, page.net
-  FROM (SELECT line.business_date, line.entry_id, {_NET} AS net
+  FROM (SELECT line.business_date, line.entry_id,
+               sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) AS net
           FROM settlements_posting line
          WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s)
            AND line.business_date >= %s AND (line.business_date, line.entry_id) < (%s, %s)
@@ -118,10 +119,11 @@ def statement_page(
         return StatementPage((), None)
     balance = _within_day(_AT_ENTRY, account, shown[0][1], shown[0][0])
     movements = []
-    for row in shown:
-        amount = int(row[6])
-        movements.append(Movement(*row[:6], amount, balance))
-        balance -= amount
+    for entry_id, day, posted_at, recipe, reference, description, net in shown:
+        movements.append(
+            Movement(entry_id, day, posted_at, recipe, reference, description, int(net), balance)
+        )
+        balance -= int(net)
     older = Place(shown[-1][1], shown[-1][0]) if len(rows) > size else None
     return StatementPage(tuple(movements), older)
 

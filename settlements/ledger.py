@@ -190,7 +190,7 @@ def _call(vouchers: list[Voucher], entries: list[JournalEntry]) -> list[tuple[in
         _array(entry.business_date.isoformat() for entry in entries),
         _array(entry.reference for entry in entries),
         _array(entry.description for entry in entries),
-        _array(entry.reverses_id and str(entry.reverses_id) for entry in entries),
+        _array(None if voucher.reverses is None else str(voucher.reverses.pk) for voucher in vouchers),
         _array(entry.posted_at.isoformat() for entry in entries),
         _array(str(entry.posting_count) for entry in entries),
         _array(str(number) for number, _line in lines),

@@ -137,7 +137,7 @@ _reader: Reader | None = None
 
 def start(address: dict[str, Any], snapshot: str) -> None:
     """Prepare this process, which was started to read stretches."""
-    global _reader  # noqa: PLW0603 — a process's one reader, made when the pool starts it
+    global _reader
     _reader = Reader(address, snapshot)
 
 

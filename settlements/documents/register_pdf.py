@@ -8,13 +8,15 @@ from typing import BinaryIO
 from settlements.documents import figures
 from settlements.documents.columns import coin_text, note_text
 from settlements.documents.lines import SummaryLine, beside, summary
-from settlements.documents.paper import GREY, Cell, Paper
+from settlements.documents.paper import ELLIPSIS, GREY, Cell, Paper
 from settlements.documents.reading import Progress, Reading, RegisterRow, no_progress
 from settlements.documents.wording import say
 from settlements.register import Register, Totals
 
 # More rows than anybody reads on paper; longer registers name the files that hold every operation.
 OPERATIONS_MAX = 2000
+# Of a shop's order number, so much: the txid beside it matters more.
+ORDER_LENGTH_MAX = 40
 _DAY_LINES = ("gross", "reversed", "refunds", "corrections", "fee", "vat")
 _TALL = 4.6
 _SMALL = 3.4
@@ -202,7 +204,8 @@ def _operation(paper: Paper, cells: Sequence[Cell], row: RegisterRow) -> None:
 def _below(row: RegisterRow, language: str) -> str:
     """The second line of an operation: order, network and txid, the official rate, and where the rate came from."""
     details = row.details
-    parts = [f"{say('order', language)} {details.order_id}" if details.order_id else ""]
+    order = details.order_id[:ORDER_LENGTH_MAX] + (ELLIPSIS if details.order_id[ORDER_LENGTH_MAX:] else "")
+    parts = [f"{say('order', language)} {order}" if order else ""]
     parts += [note_text(row, language), f"{details.network_name} {details.txid}".strip()]
     if details.official_rate is not None:
         parts.append(

@@ -380,9 +380,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddField(
-            model_name="posting", name="business_date", field=models.DateField(null=True)
-        ),
+        migrations.AddField(model_name="posting", name="business_date", field=models.DateField(null=True)),
         migrations.RunSQL(FILL_DAYS, migrations.RunSQL.noop),
         migrations.AlterField(model_name="posting", name="business_date", field=models.DateField()),
         migrations.AlterField(

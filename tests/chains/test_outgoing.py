@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from embit.bip32 import HDKey
@@ -11,7 +11,16 @@ from embit.finalizer import finalize_psbt
 from embit.networks import NETWORKS
 from embit.psbt import PSBT
 
-from chains import addresses, outgoing, outgoing_batches, outgoing_fees, wallets
+from chains import (
+    addresses,
+    outgoing,
+    outgoing_batches,
+    outgoing_fees,
+    readers,
+    recording,
+    wallets,
+    watched,
+)
 from chains.bitcoin.unsigned import CannotPrepare, Coin, prepare
 from chains.models import Destination, OutgoingTransfer, Transfer, TransferInput
 from chains.outgoing import AddressRefused
@@ -163,6 +172,21 @@ def test_a_fork_takes_it_back_and_brings_it_again(bitcoin, bitcoin_node, residen
     row = OutgoingTransfer.objects.get()
     assert (row.state, row.pending) == ("Mined", True)
     assert bytes(row.block_hash).hex() != block
+
+
+def test_looking_back_finds_it_at_its_own_time(bitcoin, resident, guest):
+    """A payment that was there before anybody watched the address must not pass for one that came after."""
+    resident.pay(guest.address, 50_000)
+    resident.mine(1)
+    bitcoin.catch_up()
+    height = bitcoin.network.cursor_height
+    target = destination(bitcoin, guest.address)
+    (reader,) = readers.choice_for(bitcoin.network).in_order()
+    found = reader.blocks(height, height, lambda keys: watched.find("bitcoin", keys))
+    with transaction.atomic():
+        recording.write_past(bitcoin.network, found, now=timezone.now())
+    row = OutgoingTransfer.objects.get()
+    assert (row.destination, row.seen_at) == (target, found[0].header.time)
 
 
 def test_a_replaced_one_is_gone(bitcoin, resident, guest):

@@ -1,8 +1,12 @@
 """Refunds by a shop's server, as Greenfield's clients ask for them."""
 
+import json
+
 import pytest
 from django.utils import timezone
 
+from merchants import webhooks
+from merchants.models import WebhookDelivery
 from payments import refunds
 from payments.models import Refund
 from tests import world as city
@@ -123,3 +127,17 @@ def test_a_stranger_finds_nothing(shop):
     path = stranger.path(f"/{shop.invoice.pk}/refund", store=shop.store)
     assert stranger.client.post(path, {"refundVariant": "RateThen"}).status_code == 404
     assert not Refund.objects.exists()
+
+
+def test_the_shops_server_is_told_once(shop):
+    webhooks.create_webhook(
+        store=shop.store, url="http://127.0.0.1:1/hook", event_types=["InvoiceRefund"], now=timezone.now()
+    )
+    data = ask(shop, refundVariant="RateThen").json()
+    delivery = WebhookDelivery.objects.get()
+    body = json.loads(bytes(delivery.body))
+    assert (body["type"], body["invoiceId"], body["pullPaymentId"]) == (
+        "InvoiceRefund",
+        shop.invoice.pk,
+        data["id"],
+    )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from alatau_pay.assets import KZT, Asset
 from chains import coin_checks, outgoing_fees, readers, wallets, watcher
 from chains.condition import StepStatus
-from chains.models import Network, OutgoingTransfer
+from chains.models import Network, OnChainAsset, OutgoingTransfer
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.evm_token import deploy_token, mint_token
 from devnet.evm_wallet import EvmWallet
@@ -23,7 +23,7 @@ from tests import world as city
 from tests.chains.conftest import bitcoin_node, resident  # noqa: F401 — on both Bitcoin nodes
 from tests.chains.test_outgoing import ColdWallet
 from tests.payments import qr_reading
-from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave
+from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave, send
 from tests.world import NOW, make_invoice, pay
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +127,31 @@ def test_coins_of_two_networks_are_not_one_batch(world, waiting):
         refund_sending.make_batch(
             [waiting["BTC"].pk, waiting["ETH"].pk], sat_per_vbyte=5, user=world.admin, now=NOW
         )
+
+
+def test_the_officer_opens_every_row(officer, world, waiting):
+    send(waiting["BTC"], fee_minor=200)
+    batch = RefundBatch.objects.create(
+        wallet=waiting["BTC"].outgoing.wallet,
+        psbt="cHNidP8=",
+        txid=bytes(32),
+        spends=[],
+        fee_minor=1,
+        sat_per_vbyte=1,
+        made_by=world.admin,
+        made_at=NOW,
+    )
+    rows = {
+        "payments/refund": waiting["BTC"],
+        "payments/refundbatch": batch,
+        "payments/refundnetworkfee": RefundNetworkFee.objects.get(),
+        "chains/destination": waiting["BTC"].destination,
+        "chains/outgoingtransfer": OutgoingTransfer.objects.get(),
+    }
+    for path, row in rows.items():
+        assert officer.get(f"/admin/{path}/").status_code == 200
+        assert officer.get(f"/admin/{path}/{row.pk}/change/").status_code == 200
+        assert officer.get(f"/admin/{path}/add/").status_code == 403
 
 
 PAGES = ["sending/", "sending/evm/calls.json", "batch/1.psbt", "{pk}/qr.png"]
@@ -288,7 +313,8 @@ def test_a_payment_by_qr_from_the_cold_wallet_completes_as_well(on_chain, reside
 @pytest.fixture
 def treasury(world, anvil, settings):
     """The EVM network of the small city on a real node; its treasury's key is in the test's hands."""
-    deploy_token(anvil.rpc)
+    contract = deploy_token(anvil.rpc)
+    OnChainAsset.objects.filter(code="USDT").update(contract=bytes.fromhex(contract[2:]))
     owner = EvmWallet(anvil.rpc)
     mint_token(anvil.rpc, owner.address, 10**12)
     wallets.import_wallet(

@@ -228,6 +228,15 @@ def test_the_resident_asks_for_what_is_held(world, late):
     assert send(refund, at=LATER).status == "Completed"
 
 
+def test_the_resident_asks_for_an_excess_of_a_settled_invoice(world):
+    invoice = make_invoice(world.store)
+    pay(invoice, amount_minor=40_000)
+    refund = refunds.request(invoice.payments.get().pk, address=BITCOIN_ADDRESS, now=NOW)
+    assert (refund.amount_minor, refund.source) == (3_235, "Held")
+    refunds.approve(refund.pk, user=world.owner, now=NOW)
+    assert (ledger.balance_minor(HELD), ledger.balance_minor(DUE)) == (0, -3_235)
+
+
 def test_credited_money_is_not_the_residents_to_ask_for(world, paid):
     with pytest.raises(refunds.RefundRefused, match="nothing"):
         refunds.request(paid.pk, address=BITCOIN_ADDRESS, now=NOW)

@@ -247,6 +247,23 @@ def test_the_paper_says_the_same_in_each_language(held: World, language: str) ->
         assert reserve_pdf.write_pdf(report) == content
 
 
+def test_wei_are_printed_to_the_last_one(world: World) -> None:
+    ether = Asset("ETH", "ETH", 18)
+    wallet = Wallet.objects.get(network=world.evm)
+    post(entries.payment_held(coin=ether, wallet=f"w{wallet.pk}", received_minor=12_345 * 10**18 + 1), "wei")
+    run = compared(world, chain_sat=0)
+    PlaceBalance.objects.filter(run=run).update(
+        wallet=wallet, asset_id="ETH", deposits_minor=12_345 * 10**18, ledger_minor=12_345 * 10**18 + 1
+    )
+    Comparison.objects.update(scope="chain:evm")
+    with translation.override("en"):
+        (page,) = PdfReader(io.BytesIO(reserve_pdf.write_pdf(compile_report(at=NOW)))).pages
+    text = page.extract_text()
+    assert "12,345.000000000000000001" in text
+    assert "\u22120.000000000000000001" in text
+    assert "…" not in text
+
+
 def test_a_reserve_of_many_lines_goes_on_to_a_second_page(held: World) -> None:
     for number in range(60):
         OnChainAsset.objects.create(

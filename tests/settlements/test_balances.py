@@ -105,7 +105,7 @@ def test_sealed_days_are_not_summed_again():
 
 def test_a_statement_runs_page_by_page_with_the_balance_after_each_entry():
     for number in range(7):
-        post(f"k{number}", 10 ** number, at=MIDNIGHT + timedelta(hours=10 * number))
+        post(f"k{number}", 10**number, at=MIDNIGHT + timedelta(hours=10 * number))
     days.close_due(MIDNIGHT + 2 * ONE_DAY)
     seen, place = [], None
     while True:
@@ -115,13 +115,15 @@ def test_a_statement_runs_page_by_page_with_the_balance_after_each_entry():
         if place is None:
             break
     assert [move.amount_minor for move in seen] == [-(10**number) for number in reversed(range(7))]
-    assert [move.balance_minor for move in seen] == [-int("1" * (number + 1)) for number in reversed(range(7))]
+    assert [move.balance_minor for move in seen] == [
+        -int("1" * (number + 1)) for number in reversed(range(7))
+    ]
     assert [move.reference for move in seen] == [f"test:k{number}" for number in reversed(range(7))]
 
 
 def test_a_statement_of_a_period_begins_and_ends_at_its_balances():
     for number in range(7):
-        post(f"k{number}", 10 ** number, at=MIDNIGHT + timedelta(hours=10 * number))
+        post(f"k{number}", 10**number, at=MIDNIGHT + timedelta(hours=10 * number))
     page = balances.statement_page(HELD, first=DAY + ONE_DAY, last=DAY + ONE_DAY)
     newest, oldest = page.movements[0], page.movements[-1]
     assert {move.business_date for move in page.movements} == {DAY + ONE_DAY}

@@ -80,6 +80,14 @@ def test_a_month_that_is_over_gives_the_same_bytes_again(month, form, language):
     assert made(month, form, language=language, today=date(2026, 12, 2)) == first
 
 
+def test_files_bear_the_date_of_their_period_and_not_the_clocks(month):
+    about = pypdf.PdfReader(io.BytesIO(made(month))).metadata
+    assert about.creation_date.date() == LAST
+    assert about.modification_date is None
+    book = openpyxl.load_workbook(io.BytesIO(made(month, DocumentFormat.XLSX)))
+    assert (book.properties.created.date(), book.properties.modified.date()) == (LAST, LAST)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_csv_lines_lead_from_the_opening_to_the_closing_balance(month, language):
     content = made(month, DocumentFormat.CSV, language=language)

@@ -57,7 +57,10 @@ def entry(world, other):
     settle(other, "after")
     with transaction.atomic():
         ledger.post(
-            payment_held(coin=BTC, wallet="w7", received_minor=5), idempotency_key="held", reference="x:1", now=DAY_BEFORE
+            payment_held(coin=BTC, wallet="w7", received_minor=5),
+            idempotency_key="held",
+            reference="x:1",
+            now=DAY_BEFORE,
         )
     days.close_due(NOW)
     return mine
@@ -191,7 +194,9 @@ def test_todays_entry_is_proved_after_midnight(world, entry):
 def test_an_entry_that_was_changed_since_has_no_proof(world, entry):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("UPDATE settlements_journalentry SET reference = 'payment:9' WHERE id = %s", [entry.pk])
+        cursor.execute(
+            "UPDATE settlements_journalentry SET reference = 'payment:9' WHERE id = %s", [entry.pk]
+        )
         cursor.execute("SET LOCAL session_replication_role = origin")
     with pytest.raises(proofs.NotAsSealed):
         proofs.proof_of(entry, world.merchant)
@@ -235,7 +240,8 @@ def test_a_bad_place_begins_with_the_newest(world, place):
 
 
 @pytest.mark.parametrize(
-    ("first", "last"), [("2026-11-02", "2026-11-01"), ("yesterday", "2026-11-01"), ("0001-01-01", "9999-12-31")]
+    ("first", "last"),
+    [("2026-11-02", "2026-11-01"), ("yesterday", "2026-11-01"), ("0001-01-01", "9999-12-31")],
 )
 def test_a_period_that_is_none_is_said_so_and_the_month_is_shown(world, first, last):
     page = client_of(world.owner).get(

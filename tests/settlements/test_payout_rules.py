@@ -272,6 +272,27 @@ class TestTwoAtOnce:
             ("Cancelled", {"AwaitingApproval"}),
         ]
 
+    def test_a_payout_cancelled_and_its_batch_approved_at_once_is_one_of_the_two(self):
+        bank = paid_out.servicing_bank()
+        officer, other = paid_out.officer(), paid_out.officer()
+        for _ in range(4):
+            rows = [paid_out.payout(500000), paid_out.payout(300000)]
+            batch = paid_out.batch(*rows, bank=bank)
+            acts = iter(
+                [
+                    lambda batch=batch: payouts.approve(batch, actor=other, now=NOW),
+                    lambda rows=rows: payouts.cancel(rows[1], actor=officer, reason="x", now=NOW),
+                ]
+            )
+            raised = at_once(2, lambda acts=acts: next(acts)())
+            assert [type(error) for error in raised] == [payouts.PayoutRefused]
+            batch.refresh_from_db()
+            statuses = [row.status for row in batch.payouts.all()]
+            assert (batch.status, statuses) in [
+                ("AwaitingPayment", ["AwaitingPayment"] * 2),
+                ("Cancelled", []),
+            ]
+
     def test_two_batches_made_at_once_have_two_numbers(self):
         rows = iter([paid_out.payout(500000), paid_out.payout(300000)])
         bank, officer = paid_out.servicing_bank(), paid_out.officer()

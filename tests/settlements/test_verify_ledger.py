@@ -138,7 +138,9 @@ RAISED = f"""UPDATE settlements_posting SET amount_minor = amount_minor + 100 WH
             id="one amount raised",
         ),
         pytest.param(
-            ["UPDATE settlements_journalentry SET reference = 'payment:9' WHERE idempotency_key = 'settled:0'"],
+            [
+                "UPDATE settlements_journalentry SET reference = 'payment:9' WHERE idempotency_key = 'settled:0'"
+            ],
             [r"2026-11-20: entry \d+ \(settled:0\) was changed after the day was sealed"],
             id="another reference",
         ),
@@ -245,7 +247,9 @@ RAISED = f"""UPDATE settlements_posting SET amount_minor = amount_minor + 100 WH
                 "UPDATE settlements_posting SET business_date = '2026-11-26'"
                 f" WHERE id IN ({POSTING_OF} WHERE entry.idempotency_key = 'settled:4')"
             ],
-            [r"entry \d+ \(settled:4\) has a posting in another asset than its account's, or of another day than its own"],
+            [
+                r"entry \d+ \(settled:4\) has a posting in another asset than its account's, or of another day than its own"
+            ],
             id="postings on another day than their entry",
         ),
         pytest.param(
@@ -337,7 +341,9 @@ def test_verifying_does_not_disturb_posting(books):
     """It reads one moment: what is posted meanwhile is neither waited for nor half seen."""
 
     def post_one(done, total):
-        post(payment_held(coin=BTC, wallet="w7", received_minor=1), f"meanwhile:{done}", at=NOON + 5 * ONE_DAY)
+        post(
+            payment_held(coin=BTC, wallet="w7", received_minor=1), f"meanwhile:{done}", at=NOON + 5 * ONE_DAY
+        )
 
     assert verify(progress=post_one).findings == []
     assert JournalEntry.objects.filter(idempotency_key__startswith="meanwhile").count() == 1
@@ -346,7 +352,9 @@ def test_verifying_does_not_disturb_posting(books):
 def test_the_command_says_what_it_proved(books):
     output = StringIO()
     call_command("verify_ledger", "--processes", "1", stdout=output)
-    assert output.getvalue().startswith("8 entries with 40 postings in 5 sealed days and 1 not sealed: every entry")
+    assert output.getvalue().startswith(
+        "8 entries with 40 postings in 5 sealed days and 1 not sealed: every entry"
+    )
     assert output.getvalue().count("\n") == 1
 
 

@@ -39,9 +39,7 @@ class Command(BaseCommand):
             help="a day's seal as it was noted elsewhere, for instance 2026-11-23=9f86d0…; may be given again",
         )
 
-    def handle(
-        self, *args: Any, processes: int, seal: list[tuple[date, bytes]], **options: Any
-    ) -> None:
+    def handle(self, *args: Any, processes: int, seal: list[tuple[date, bytes]], **options: Any) -> None:
         """Findings and remarks first, one a line, what was proved last; exit code 1 with findings."""
         proof = verify(processes=processes, progress=_progress_bar(), expected=dict(seal))
         for finding in proof.findings[:FINDINGS_SHOWN_MAX]:
@@ -64,7 +62,8 @@ def _progress_bar() -> Progress | None:
         percent = 100 * done // max(total, 1)
         bar = "█" * (percent // 4)
         end = "\n" if done == total else ""
-        print(f"\r{bar:<25} {percent:3} %  {done:,} of {total:,} entries", end=end, file=sys.stderr, flush=True)  # noqa: T201 — the bar
+        sys.stderr.write(f"\r{bar:<25} {percent:3} %  {done:,} of {total:,} entries{end}")
+        sys.stderr.flush()
 
     return show
 

@@ -1,0 +1,36 @@
+"""The page of the account in a real browser: a movement's proof is downloaded and checked by the program in docs/."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from settlements import days
+from settlements.business_day import business_date
+from tests.browser.conftest import log_in
+from tests.settlements import books
+
+CHECKER = Path(__file__).resolve().parents[2] / "docs" / "check_proof.py"
+
+
+def test_a_proof_is_downloaded_and_checked(city, context, page, site, now):
+    for hours in (26, 25, 0):
+        books.sale(city.merchant, 1_250_000, fee=12_500, vat=2_000, now=now - timedelta(hours=hours))
+    days.close_due(now)
+    log_in(context, city.owner, site.url)
+    first = business_date(now - timedelta(days=3))
+    page.goto(f"/stores/{city.store.pk}/account/?first_day={first}")
+    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    expect(page.get_by_text("after midnight").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Proof").last.click()
+    checked = subprocess.run(
+        [sys.executable, "-I", str(CHECKER), str(download.value.path())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert "In the sealed ledger." in checked.stdout
