@@ -9,6 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.conf import settings
+
 from chains.models import NetworkKind
 from payments import rate_record
 from payments.models import Payment, RateObservation, Refund
@@ -16,8 +18,6 @@ from payments.rate_paths import DOLLAR, TENGE
 from settlements.operation_details import OperationDetails
 from settlements.operations import Operation
 
-# An official rate holds through weekends and holidays; an older one says nothing of a day.
-OFFICIAL_DAYS_MAX = timedelta(days=10)
 # The recipes whose tenge were worked out by the invoice's quote; others went by the rate of their own moment.
 _BY_QUOTE = {"payment_settled", "payment_settled_reversed"}
 _PAYMENT_FIELDS = (
@@ -74,18 +74,11 @@ def _details(
         network_name=payment["transfer__network__name"],
         txid=_txid_text(txid, payment["transfer__network__kind"]),
         rate_tenge=payment["quote__rate_tenge"] if by_quote else _effective_rate(operation),
-        rate_sources=_sources_text(record) if record else "",
+        rate_sources=record.summary if record else "",
         official_rate=record.official.price
         if record and record.official
         else official(operation.business_date),
     )
-
-
-def _sources_text(record: rate_record.RateRecord) -> str:
-    """What each source came to, those left out in brackets: "binance 33281000, kraken 33290000 (coinbase 29000000)"."""
-    kept = ", ".join(f"{path.source} {path.tenge:f}" for path in record.kept)
-    left_out = ", ".join(f"{path.source} {path.tenge:f}" for path in record.left_out)
-    return f"{kept} ({left_out})" if left_out else kept
 
 
 def _effective_rate(operation: Operation) -> Decimal | None:
@@ -119,12 +112,14 @@ def _official_rates(operations: Sequence[Operation]) -> Callable[[date], Decimal
     if not operations:
         return lambda _day: None
     days = [operation.business_date for operation in operations]
+    # An official rate holds through weekends and holidays; an older one says nothing of a day.
+    holds = timedelta(days=settings.RATE_OFFICIAL_DAYS_MAX)
     rows = list(
         RateObservation.objects.filter(
             base=DOLLAR,
             quote=TENGE,
             rate_date__isnull=False,
-            requested_date__gte=min(days) - OFFICIAL_DAYS_MAX,
+            requested_date__gte=min(days) - holds,
             requested_date__lte=max(days),
         )
         .order_by("requested_date", "fetched_at")
@@ -134,6 +129,6 @@ def _official_rates(operations: Sequence[Operation]) -> Callable[[date], Decimal
 
     def of(day: date) -> Decimal | None:
         position = bisect_right(known, day)
-        return rows[position - 1][1] if position and day - known[position - 1] <= OFFICIAL_DAYS_MAX else None
+        return rows[position - 1][1] if position and day - known[position - 1] <= holds else None
 
     return of

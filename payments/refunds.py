@@ -25,6 +25,7 @@ from payments import (
     refund_fees,
     refund_rows,
     refundable,
+    telling,
 )
 from payments.models import (
     UNSENT,

@@ -39,22 +39,23 @@ NO_FEE = Fee(fee_tiyn=0, vat_tiyn=0)
 def fee_of(gross_tiyn: int, *, terms: FeeTerms, vat_basis_points: int) -> Fee:
     """The fee of a payment and the VAT on the fee, each rounded half up to a tiyn.
 
-    Never more than the payment: where fixed or least fee and VAT would exceed ``gross_tiyn``, the fee is the greatest whose
-    VAT still fits, and the merchant is left with what remains, which may be nothing.
+    The merchant is left with a tiyn at least, so that every sale stands on its account: where a fixed or least fee and VAT
+    would leave nothing of ``gross_tiyn``, the fee is the greatest that leaves one.
     """
     fee_tiyn = divide_half_up(gross_tiyn * terms.basis_points, BASIS_POINTS) + terms.fixed_tiyn
     fee_tiyn = max(fee_tiyn, terms.minimum_tiyn)
     if terms.maximum_tiyn is not None:
         fee_tiyn = min(fee_tiyn, terms.maximum_tiyn)
     fee = _with_vat(fee_tiyn, vat_basis_points)
-    if fee.total_tiyn <= gross_tiyn:
+    room_tiyn = gross_tiyn - 1
+    if fee.total_tiyn <= room_tiyn:
         return fee
-    fitting = gross_tiyn * BASIS_POINTS // (BASIS_POINTS + vat_basis_points)
-    # Half up may push the VAT one tiyn over the gross, or leave room for one tiyn of fee more.
+    fitting = room_tiyn * BASIS_POINTS // (BASIS_POINTS + vat_basis_points)
+    # Half up may push the VAT one tiyn over, or leave room for one tiyn of fee more.
     return next(
         fee
         for candidate in (fitting + 1, fitting, max(fitting - 1, 0))
-        if (fee := _with_vat(candidate, vat_basis_points)).total_tiyn <= gross_tiyn
+        if (fee := _with_vat(candidate, vat_basis_points)).total_tiyn <= room_tiyn
     )
 
 

@@ -132,9 +132,9 @@ def test_where_no_tier_is_reached_the_wider_scope_holds(merchant):
         (FeeTerms(100, minimum_tiyn=2_000), 100_000, Fee(2_000, 320)),
         (FeeTerms(100, maximum_tiyn=5_000), 1_000_000, Fee(5_000, 800)),
         (FeeTerms(0), 1_000_000, Fee(0, 0)),
-        # The fixed part is more than the sale: the platform takes what there is, and VAT is within it.
-        (FeeTerms(0, fixed_tiyn=500), 116, Fee(100, 16)),
-        (FeeTerms(0, fixed_tiyn=500), 1, Fee(1, 0)),
+        # The fixed part is more than the sale: the platform takes all but a tiyn, and VAT is within it.
+        (FeeTerms(0, fixed_tiyn=500), 116, Fee(99, 16)),
+        (FeeTerms(0, fixed_tiyn=500), 1, Fee(0, 0)),
         # Half up: 0.5 tiyn is 1.
         (FeeTerms(100), 50, Fee(1, 0)),
     ],
@@ -150,17 +150,17 @@ def test_terms_worked_out(terms, gross_tiyn, expected):
     minimum_tiyn=st.integers(0, 10**6),
     vat_basis_points=st.integers(0, 3000),
 )
-def test_fee_and_vat_never_exceed_the_sale_and_leave_no_tiyn_that_they_could_take(
+def test_fee_and_vat_leave_the_merchant_a_tiyn_at_least_and_take_no_less_than_they_could(
     gross_tiyn, basis_points, fixed_tiyn, minimum_tiyn, vat_basis_points
 ):
     terms = FeeTerms(basis_points, fixed_tiyn=fixed_tiyn, minimum_tiyn=minimum_tiyn)
     taken = fee_of(gross_tiyn, terms=terms, vat_basis_points=vat_basis_points)
-    assert taken.fee_tiyn >= 0 and taken.vat_tiyn >= 0 and taken.total_tiyn <= gross_tiyn
+    assert taken.fee_tiyn >= 0 and taken.vat_tiyn >= 0 and taken.total_tiyn < gross_tiyn
     assert abs(taken.vat_tiyn * 10_000 - taken.fee_tiyn * vat_basis_points) <= 5_000
     agreed = max(round_half_up(gross_tiyn * basis_points, 10_000) + fixed_tiyn, minimum_tiyn)
     if taken.fee_tiyn < agreed:
         more = taken.fee_tiyn + 1
-        assert more + round_half_up(more * vat_basis_points, 10_000) > gross_tiyn
+        assert more + round_half_up(more * vat_basis_points, 10_000) >= gross_tiyn
 
 
 def round_half_up(dividend, divisor):
