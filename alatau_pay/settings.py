@@ -190,6 +190,8 @@ CELERY_TASK_ROUTES = {
     "chains.tasks.watch": {"queue": "watcher"},
     "chains.tasks.check_nodes": {"queue": "watcher"},
     "payments.tasks.reconcile": {"queue": "watcher"},
+    # It asks nodes for fees: a node that is slow must not hold up payments.
+    "payments.tasks.follow_refunds": {"queue": "watcher"},
     "payments.tasks.*": {"queue": "payments"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from alatau_pay.wake import wake
 from chains import receivers
+from chains.bitcoin.unsigned import DUST_SAT
 from chains.evm import forwarder
 from chains.identity import KnownTransfer, assign
 from chains.models import (
@@ -36,6 +37,7 @@ __all__ = [
     "AddressRefused",
     "confirmations_of",
     "is_confirmed",
+    "least_minor",
     "look_again",
     "orphan",
     "unmined_txids",
@@ -70,6 +72,11 @@ def watch(network: Network, text: str, *, now: datetime) -> Destination:
         network=network, key=key, defaults={"address": address, "created_at": now}
     )
     return destination
+
+
+def least_minor(network: Network) -> int:
+    """The least that can be sent on ``network``, in its coin's smallest unit: Bitcoin's relays carry no dust."""
+    return DUST_SAT if network.kind == NetworkKind.BITCOIN else 1
 
 
 def unmined_txids(network: Network) -> set[bytes]:

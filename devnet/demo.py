@@ -77,6 +77,7 @@ Alatau Pay is ready after {seconds:.1f} s
 
 Log-ins, all with the password  {description["password"]}
   {"City admin":<11} {description["admin"]["email"]}
+  {"Approver":<11} {description["second_admin"]["email"]:<32} (payouts and the reserve take two people)
 {shops}
 
 Pay an invoice as a resident:  make pay INVOICE=<checkout address> ASSET=BTC|ETH|USDT

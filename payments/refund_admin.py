@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -128,10 +129,11 @@ class RefundAdmin(ReadOnlyAdmin):
         return _file(text, f"refunds-{slug}-{_stamp(now)}.json", "application/json")
 
     def psbt(self, request: HttpRequest, batch_id: int) -> HttpResponse:
-        """The batch's PSBT, in base64 as wallets read it."""
+        """The batch's PSBT as a file, in BIP-174's binary form; the page shows the same as text."""
         self._require(request)
         batch = get_object_or_404(RefundBatch, pk=batch_id, discarded_at__isnull=True)
-        return _file(batch.psbt, f"refunds-batch-{batch.pk}.psbt", "application/octet-stream")
+        content = base64.b64decode(batch.psbt)
+        return _file(content, f"refunds-batch-{batch.pk}.psbt", "application/octet-stream")
 
     def qr(self, request: HttpRequest, refund_id: int) -> HttpResponse:
         """The QR picture of one refund that is to be sent."""
@@ -225,9 +227,9 @@ def _amount(refund: Refund) -> str:
     return f"{format_minor(refund.amount_minor, asset.decimals, trim=True)} {asset.code}"
 
 
-def _file(text: str, name: str, content_type: str) -> HttpResponse:
+def _file(content: str | bytes, name: str, content_type: str) -> HttpResponse:
     return HttpResponse(
-        text,
+        content,
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )

@@ -22,6 +22,7 @@ REFUSALS = (
     gettext_noop("never more goes back than came: the amount is not within what is left of the payment"),
     gettext_noop("never more goes back than came: other refunds of this payment stand already"),
     gettext_noop("this is less than the smallest unit of the coin"),
+    gettext_noop("this is less than the network carries"),
     gettext_noop("money goes back within 365 days of its payment"),
     gettext_noop("giving this money back was asked for already"),
     gettext_noop("nothing of this payment is held"),

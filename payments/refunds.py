@@ -106,6 +106,7 @@ def start(
                 what = refund_amounts.of_amount(credited, amount_minor or 0)
         except AmountRefused as error:
             raise RefundRefused(str(error)) from error
+        _require_carried(payment, what)
         return _create(
             invoice, payment, RefundSource.CREDITED, basis, what, user=user, reason=reason, now=now
         )
@@ -333,6 +334,7 @@ def _start_held(
         raise RefundRefused(str(error)) from error
     if refundable.of_held(payment) is not None:
         raise RefundRefused("giving this money back was asked for already")
+    _require_carried(payment, _held_sum(payment))
     return _create(
         invoice,
         payment,
@@ -343,6 +345,12 @@ def _start_held(
         reason=reason,
         now=now,
     )
+
+
+def _require_carried(payment: Payment, what: Sum) -> None:
+    """What nobody can send is not promised either; held money that is so little can still be accepted for the store."""
+    if what.amount_minor < outgoing.least_minor(payment.transfer.asset.network):
+        raise RefundRefused("this is less than the network carries")
 
 
 def _held_sum(payment: Payment) -> Sum:

@@ -29,7 +29,7 @@ ENTRIES = (
     Entry("held", "held_list", "view_invoices", _("Held money")),
     Entry("refunds", "refund_list", "view_invoices", _("Refunds")),
     Entry("payouts", "payouts", "view_finance", _("Payouts")),
-    Entry("account", "account", "view_finance", _("Account")),
+    Entry("account", "account", "view_finance", _("Statement")),
     Entry("documents", "documents", "view_finance", _("Documents")),
     Entry("till", "pos", "create_invoice", _("Till")),
     Entry("settings", "store_settings", "manage_store", _("Settings")),

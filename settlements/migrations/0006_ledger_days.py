@@ -6,13 +6,13 @@ What the database holds from here on:
   its commit, closing a day the exclusive one: whoever closes sees every entry of the day, whoever posts later sees the closure.
 * Days are closed one after another and only when they are over; seals follow in the same order; closing balances are written
   by the database itself when a day is sealed, and by nobody else.
-* A posting repeats its entry's day, held by a composite foreign key. The plain foreign key beside it goes, and so does an index
-  for LIKE that nothing reads: each was paid for by every posting.
-* An account's name, asset and owner never change, and no account goes away. So a posting's account and asset are checked once a
-  statement, by the trigger that checks the balance: a foreign key would lock the platform's account rows for every posting, and
-  all who post would meet there.
+* A posting repeats its entry's day beside its account's asset, so that a balance at any day's end is read off one index.
+* Neither entries nor accounts change or go away. So all that ties a posting to them (its entry, the entry's day, its account, the
+  account's asset) is checked once a statement, by the trigger that checks the balance. Foreign keys would check row by row, and
+  lock the platform's account rows for each posting: all who post would meet there.
 * The balance is checked over the rows of the statement. Rows in the table are only counted: an entry that gets lines twice has
   more of them than it states.
+* Functions keep their plans: made while a table is small, a plan that reads all of it would stay. Hence ``enable_seqscan = off``.
 """
 
 import alatau_pay.fields
@@ -32,12 +32,13 @@ BEGIN
       FROM inserted line
       LEFT JOIN LATERAL (
            SELECT asset_code FROM settlements_account WHERE id = line.account_id LIMIT 1) account ON true
-     GROUP BY line.entry_id, line.asset_code
+     GROUP BY line.entry_id, line.asset_code, line.business_date
     HAVING sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) <> 0
         OR bool_or(account.asset_code IS DISTINCT FROM line.asset_code)
         OR (SELECT count(*) FROM settlements_posting posting WHERE posting.entry_id = line.entry_id)
            IS DISTINCT FROM
-           (SELECT stated.posting_count FROM settlements_journalentry stated WHERE stated.id = line.entry_id)
+           (SELECT stated.posting_count FROM settlements_journalentry stated
+             WHERE stated.id = line.entry_id AND stated.business_date = line.business_date)
      LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
@@ -50,8 +51,8 @@ BEGIN
         RAISE EXCEPTION 'journal entry % does not balance in %', broken.entry_id, broken.asset_code
             USING ERRCODE = 'check_violation';
     END IF;
-    RAISE EXCEPTION 'journal entry % has another number of postings than it states', broken.entry_id
-        USING ERRCODE = 'check_violation';
+    RAISE EXCEPTION 'journal entry % has another number of postings than it states, or counts on another day than they do',
+        broken.entry_id USING ERRCODE = 'check_violation';
 END $$;
 ALTER TABLE settlements_posting DROP CONSTRAINT posting_asset_is_its_accounts;
 """
@@ -99,14 +100,12 @@ ALTER TABLE settlements_posting ENABLE TRIGGER posting_append_only;
 
 # 'LD001' is ours: settlements.ledger knows by it that the day is closed.
 RULES = """
-ALTER TABLE settlements_posting ADD CONSTRAINT posting_day_is_its_entrys
-    FOREIGN KEY (business_date, entry_id) REFERENCES settlements_journalentry (business_date, id);
 ALTER TABLE settlements_journalentry ADD CONSTRAINT entry_counts_on_its_day
     CHECK (business_date = (posted_at AT TIME ZONE 'Asia/Almaty')::date);
 ALTER TABLE settlements_closedday ADD CONSTRAINT closed_when_over
     CHECK (day < (closed_at AT TIME ZONE 'Asia/Almaty')::date);
 
-CREATE FUNCTION check_entries_day_is_open() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION check_entries_day_is_open() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     closed date;
 BEGIN
@@ -163,7 +162,7 @@ END $$;
 CREATE TRIGGER day_may_be_sealed BEFORE INSERT ON settlements_dayseal
     FOR EACH ROW EXECUTE FUNCTION check_day_may_be_sealed();
 
-CREATE FUNCTION write_closing_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION write_closing_balances() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     INSERT INTO settlements_closingbalance (account_id, day_id, balance_minor)
     SELECT account.id, NEW.day_id, moved.net + coalesce(
@@ -212,6 +211,9 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE
     for table in ("settlements_closedday", "settlements_dayseal", "settlements_closingbalance")
 )
 
+PLANS = "ALTER FUNCTION check_entry_has_postings() SET enable_seqscan = off;"
+NO_PLANS = "ALTER FUNCTION check_entry_has_postings() RESET enable_seqscan;"
+
 # The tables of days go away with their triggers.
 NO_RULES = """
 DROP TRIGGER account_no_truncate ON settlements_account;
@@ -229,7 +231,6 @@ DROP TRIGGER entry_day_is_open ON settlements_journalentry;
 DROP FUNCTION check_entries_day_is_open();
 ALTER TABLE settlements_closedday DROP CONSTRAINT closed_when_over;
 ALTER TABLE settlements_journalentry DROP CONSTRAINT entry_counts_on_its_day;
-ALTER TABLE settlements_posting DROP CONSTRAINT posting_day_is_its_entrys;
 """
 
 # One call posts any number of vouchers: lists side by side, a line naming its voucher by number from 1. Returns the number and
@@ -277,7 +278,7 @@ END $$;
 # The balance of an account at the end of a day: its last closing balance until then, and the postings since. A function, because
 # its plan is kept: planning would take longer than reading. STABLE: it sees what the statement sees that calls it.
 BALANCE = """
-CREATE FUNCTION ledger_balance(which text, through date) RETURNS numeric STABLE LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_balance(which text, through date) RETURNS numeric STABLE LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     account bigint;
     closed date;
@@ -425,6 +426,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(BALANCE_OF_THE_STATEMENT, BALANCE_OF_THE_TABLE),
         migrations.RunSQL(RULES + APPEND_ONLY, NO_RULES),
+        migrations.RunSQL(PLANS, NO_PLANS),
         migrations.RunSQL(POST, "DROP FUNCTION ledger_post;"),
         migrations.RunSQL(BALANCE, "DROP FUNCTION ledger_balance;"),
     ]

@@ -89,7 +89,7 @@ class JournalEntry(models.Model):
             models.CheckConstraint(condition=Q(posting_count__gte=2), name="entry_has_two_sides"),
             # Not ``unique=True``: that would add an index for LIKE, which every entry would pay for and nobody reads.
             models.UniqueConstraint(fields=["idempotency_key"], name="one_entry_per_key"),
-            # Finds a day's entries, and is the target of the postings' composite foreign key.
+            # Finds a day's entries in their order.
             models.UniqueConstraint(fields=["business_date", "id"], name="entry_and_its_day"),
         ]
         indexes: ClassVar = [models.Index(fields=["reference"], name="entry_by_reference")]
@@ -107,7 +107,7 @@ class Posting(models.Model):
     """A line of an entry: an unsigned amount on one side of one account, in the account's smallest unit.
 
     It repeats its account's asset and its entry's day, so that a balance at any day's end is read from one index. The database
-    holds both to what they repeat (migration 0006); plain foreign keys beside that would be checked for nothing.
+    ties it to both as a foreign key would, once a statement (migration 0006).
     """
 
     entry = models.ForeignKey(

@@ -22,7 +22,7 @@ def test_a_proof_is_downloaded_and_checked(city, context, page, site, now):
     log_in(context, city.owner, site.url)
     first = business_date(now - timedelta(days=3))
     page.goto(f"/stores/{city.store.pk}/account/?first_day={first}")
-    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    expect(page.get_by_role("heading", name="Statement")).to_be_visible()
     expect(page.get_by_text("after midnight").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Proof").last.click()

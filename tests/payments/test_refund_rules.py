@@ -97,8 +97,8 @@ class TestRules:
             Refund.objects.update(status="Cancelled", cancelled_at=NOW)
 
     def test_one_transfer_pays_one_refund(self, world, paid):
-        row = send(approved(paid, user=world.owner, basis="Amount", amount_minor=100)).outgoing
-        other = approved(paid, user=world.owner, basis="Amount", amount_minor=100)
+        row = send(approved(paid, user=world.owner, basis="Amount", amount_minor=1_000)).outgoing
+        other = approved(paid, user=world.owner, basis="Amount", amount_minor=1_000)
         with pytest.raises(IntegrityError), transaction.atomic():
             Refund.objects.filter(pk=other.pk).update(outgoing=row, status="Sending")
 

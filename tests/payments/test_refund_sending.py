@@ -1,5 +1,6 @@
 """Sending refunds: codes and files for a wallet that is elsewhere, the officer's page, and the whole way on a real node."""
 
+import base64
 import json
 
 import pytest
@@ -275,7 +276,10 @@ def test_a_discarded_batch_leaves_its_refunds_to_be_sent_again(on_chain, residen
     batch = refund_sending.make_batch([refund.pk], sat_per_vbyte=2, user=world.admin, now=timezone.now())
     shown = officer.get("/admin/payments/refund/sending/").content.decode()
     assert bytes(batch.txid).hex() in shown
-    assert officer.get(f"/admin/payments/refund/batch/{batch.pk}.psbt").content.decode() == batch.psbt
+    assert batch.psbt in shown
+    file = officer.get(f"/admin/payments/refund/batch/{batch.pk}.psbt").content
+    assert file.startswith(b"psbt\xff")  # BIP-174's magic
+    assert base64.b64encode(file).decode() == batch.psbt
     # Its coins are not offered to another batch meanwhile.
     with pytest.raises(refund_sending.SendingRefused):
         refund_sending.make_batch([refund.pk], sat_per_vbyte=2, user=world.admin, now=timezone.now())

@@ -143,11 +143,18 @@ def test_without_enough_owed_nothing_is_approved(world, paid):
 
 def test_only_within_365_days(world, paid):
     last = paid.received_at + timedelta(days=365)
-    assert refunds.start(paid.pk, basis="Amount", amount_minor=1, user=world.owner, reason="x", now=last)
+    assert refunds.start(paid.pk, basis="Amount", amount_minor=1_000, user=world.owner, reason="x", now=last)
     with pytest.raises(refunds.RefundRefused, match="365 days"):
         refunds.start(
             paid.pk, basis="Then", user=world.owner, reason="x", now=last + timedelta(microseconds=1)
         )
+
+
+def test_dust_that_no_node_carries_is_not_promised(world, paid):
+    with pytest.raises(refunds.RefundRefused, match="less than the network carries"):
+        refunds.start(paid.pk, basis="Amount", amount_minor=545, user=world.owner, reason="x", now=NOW)
+    assert not Refund.objects.exists()
+    assert refunds.start(paid.pk, basis="Amount", amount_minor=546, user=world.owner, reason="x", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -236,15 +236,23 @@ def test_the_database_refuses_an_entry_that_counts_on_another_day_than_its_momen
             )
 
 
-def test_the_database_refuses_a_posting_of_another_day_than_its_entrys():
-    entry = post("a")
-    reserve, held = Account.objects.get(code="reserve:BTC:w7.payments"), Account.objects.get(code="held:BTC")
-    with pytest.raises(DatabaseError, match="posting_day_is_its_entrys|another number"), transaction.atomic():
+@pytest.mark.parametrize(("days_later", "entries_later"), [(1, 0), (0, 1)])
+def test_the_database_refuses_postings_of_another_day_or_of_no_entry(days_later, entries_later):
+    """An entry that states two lines and has none yet, so that only the day, or the entry, is wrong."""
+    post("a")
+    accounts = [Account.objects.get(code=code).pk for code in ("reserve:BTC:w7.payments", "held:BTC")]
+    with pytest.raises(DatabaseError, match="another day"), transaction.atomic():
         with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO settlements_journalentry (idempotency_key, content_sha256, recipe, business_date, reference,"
+                " description, posted_at, posting_count) VALUES ('raw', '', 'raw', %s, '', '', %s, 2) RETURNING id",
+                [DAY, NOON],
+            )
+            entry, day = cursor.fetchone()[0] + entries_later, DAY + days_later * ONE_DAY
             cursor.execute(
                 "INSERT INTO settlements_posting (entry_id, account_id, business_date, asset_code, side, amount_minor)"
                 " VALUES (%s, %s, %s, 'BTC', 'D', 1), (%s, %s, %s, 'BTC', 'C', 1)",
-                [entry.pk, reserve.pk, DAY + ONE_DAY, entry.pk, held.pk, DAY + ONE_DAY],
+                [entry, accounts[0], day, entry, accounts[1], day],
             )
     assert balances.at_close(HELD, DAY + ONE_DAY) == -100
 

@@ -171,6 +171,19 @@ def test_the_database_refuses_an_entry_that_bends_the_rules(lines, reason):
     assert ledger.balance_minor(HELD) == -500
 
 
+def test_the_database_refuses_a_posting_to_an_unknown_account():
+    post()
+    with pytest.raises(DatabaseError, match="not of this asset"), transaction.atomic():
+        with connection.cursor() as cursor:
+            entry_id = insert_entry(cursor, 2)
+            cursor.execute(
+                "INSERT INTO settlements_posting (entry_id, account_id, business_date, asset_code, side, amount_minor)"
+                " VALUES (%s, -1, %s, 'BTC', 'D', 7), (%s, -1, %s, 'BTC', 'C', 7)",
+                [entry_id, DAY, entry_id, DAY],
+            )
+    assert ledger.balance_minor(HELD) == -500
+
+
 def test_the_database_refuses_more_lines_for_an_entry_that_stands():
     entry = post()
     reserve, held = Account.objects.get(code="reserve:BTC:w7.payments"), Account.objects.get(code="held:BTC")

@@ -1,4 +1,4 @@
-"""The first rows of a demo: networks, wallets, admitted assets, a city admin, and two merchants with people and stores."""
+"""The first rows of a demo: networks, wallets, admitted assets, two city officers, a bank, two merchants with their people."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from chains.wallets import import_wallet
 from compliance.models import AdmittedAsset
 from merchants import api_keys, onboarding, stores, team, webhooks
 from merchants.models import LegalForm, Merchant, Role, Store, User, Webhook
+from settlements.business_day import business_date
+from settlements.models import ServicingBank
 
 #: Public keys of the phrase that every wallet's documentation uses ("abandon … about"): whatever is received on the
 #: development chains can be found again by anybody, and is worth nothing.
@@ -33,6 +35,8 @@ PUBLIC_KEYS = {
     "evm": "xpub6DCoCpSuQZB2jawqnGMEPS63ePKWkwWPH4TU45Q7LPXWuNd8TMtVxRrgjtEshuqpK3mdhaWHPFsBngh5GFZaM6si3yZdUsT8ddYM3PwnATt",
 }
 ADMIN_EMAIL = "city@alatau.example"
+#: Payouts and documents of the reserve take two people.
+SECOND_ADMIN_EMAIL = "second@alatau.example"
 #: Smallest and largest payment, in tiyn: 50 ₸ and 5 000 000 ₸.
 PAYMENT_TIYN = (50_00, 5_000_000_00)
 
@@ -126,12 +130,15 @@ def seed(
     """Make everything; returns the facts that people and programs need: log-ins, store ids, API keys, secrets."""
     password = secrets.token_urlsafe(9)
     admin = User.objects.create_superuser(ADMIN_EMAIL, password, first_name="Alatau City Authority")
+    second = User.objects.create_superuser(SECOND_ADMIN_EMAIL, password, first_name="Second officer")
     seed_networks(networks, now=now)
+    seed_servicing_bank(now=now)
     admit_assets(admin, now=now)
     made = [seed_business(business, admin=admin, password=password, now=now) for business in businesses]
     facts: dict[str, Any] = {
         "password": password,
         "admin": {"email": ADMIN_EMAIL, "password": password},
+        "second_admin": {"email": second.email, "password": password},
         "token_address": networks["evm"]["token"],
         "merchants": made,
     }
@@ -189,6 +196,21 @@ def seed_networks(networks: dict[str, dict[str, Any]], *, now: datetime) -> None
 def _anchor(network: dict[str, Any]) -> Anchor:
     """What the started chain said of its first block."""
     return Anchor(network["anchor_height"], network["anchor_hash_hex"].removeprefix("0x"))
+
+
+def seed_servicing_bank(*, now: datetime) -> None:
+    """The account that payouts are paid from; its numbers are made up."""
+    ServicingBank.objects.create(
+        name="АО «ForteBank»",
+        bic="IRTYKZKA",
+        iban="KZ1496511F0008300017",
+        payer_name="ТОО «Alatau Pay»",
+        payer_business_id="260140900305",
+        chief_name="Сәрсенов Е.Қ.",
+        accountant_name="Ким О.П.",
+        mt_terminal="K059140000000000000000",
+        valid_from=business_date(now),
+    )
 
 
 def admit_assets(admin: User, *, now: datetime) -> None:
