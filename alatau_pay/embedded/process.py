@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,8 @@ class ChildProcess:
         self._stop_signal = stop_signal
         self._stop_seconds = stop_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        # Whoever restarts the program and whoever keeps it running may both find it gone at the same moment.
+        self._starting = threading.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -68,9 +71,12 @@ class ChildProcess:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start the program; its output goes to the end of the log file."""
-        if self.is_running:
-            return
+        """Start the program unless it runs; its output goes to the end of the log file."""
+        with self._starting:
+            if not self.is_running:
+                self._start()
+
+    def _start(self) -> None:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(

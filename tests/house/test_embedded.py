@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -90,6 +91,33 @@ def test_a_program_that_ends_at_once_is_reported_with_its_log(tmp_path):
     child.start()
     with pytest.raises(StartFailed, match=r"broken ended with status 3.*\n.*no such thing"):
         child.wait_until(lambda: False, seconds=10)
+
+
+def test_two_who_start_a_program_at_once_start_it_once(tmp_path):
+    """As when somebody restarts a server at the moment at which the supervisor sees it gone."""
+    started = tmp_path / "started"
+    program = f"from pathlib import Path; import time; Path({str(started)!r}).open('a').write('x'); time.sleep(30)"
+    child = ChildProcess("program", [sys.executable, "-c", program], log_path=tmp_path / "log")
+    together, begun, seen = threading.Barrier(8), threading.Barrier(9), threading.Event()
+
+    def start():
+        together.wait()
+        child.start()
+        begun.wait(30)
+        # A child is ended when the thread that started it ends, not only the process.
+        seen.wait(30)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    try:
+        for thread in threads:
+            thread.start()
+        begun.wait(30)
+        child.wait_until(lambda: started.exists(), seconds=20)
+        time.sleep(0.5)
+        assert started.read_text() == "x"
+    finally:
+        child.stop()
+        seen.set()
 
 
 def test_a_child_that_ignores_the_signal_is_killed_with_all_it_started(tmp_path):
