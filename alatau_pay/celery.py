@@ -65,10 +65,10 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
-    # Each hour, so that a night without power costs an hour and not a day.
+    # Again and again, so that a night without power costs minutes and not a day.
     "close and seal the business days that are over": {
         "task": "settlements.tasks.close_days",
-        "schedule": crontab(minute="5"),
+        "schedule": crontab(minute="5-59/10"),
         "options": {"expires": 600},
     },
     # From the early morning on: the day before is over and closed, and the office finds everything prepared.

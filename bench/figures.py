@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from dataclasses import asdict, dataclass
 
 
@@ -62,18 +63,21 @@ def within(figure: str, value: float, unit: str, *, rival: str, rival_value: flo
 
 
 def times_more(
-    figure: str, value: float, unit: str, *, rival: str, rival_value: float, times: float
+    figure: str, values: list[float], unit: str, *, rival: str, rival_values: list[float], times: float
 ) -> Figure:
-    """A figure that must be at least ``times`` times its rival's, measured in turns with it."""
-    ratio = value / rival_value
+    """A figure that must be at least ``times`` times its rival's. Both were measured once a round: medians are shown, and the
+    ratio is the median of the rounds' ratios, so that a slow round weighs on both."""
+    ratio = statistics.median(
+        value / rival_value for value, rival_value in zip(values, rival_values, strict=True)
+    )
     return Figure(
         figure,
-        round(value, 4),
+        round(statistics.median(values), 4),
         unit,
         f"at least {times:g} times {rival}",
         ratio >= times,
         rival,
-        round(rival_value, 4),
+        round(statistics.median(rival_values), 4),
         round(ratio, 4),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from bench import journal
 from bench.figures import Figure, against, noted
-from bench.turns import wall_seconds
 
 ROUNDS = 9
+# How often a read of a millisecond is asked in a round.
+READS = 20
 
 
 def measure() -> Iterator[Figure]:
@@ -20,12 +22,14 @@ def measure() -> Iterator[Figure]:
     account = journal.payable()
     assert balances.balance_minor(account) == _sum_over_all()
     instant = datetime.combine(journal.LAST_DAY - timedelta(days=100), datetime.min.time()).astimezone()
-    now, summed, then, page = wall_seconds(
-        lambda: balances.balance_minor(account),
-        _sum_over_all,
-        lambda: balances.as_of(account, instant),
-        lambda: balances.statement_page(account, first=journal.FIRST_DAY, last=journal.LAST_DAY),
-        rounds=ROUNDS,
+    now, then, page, summed = _fastest(
+        (READS, lambda: balances.balance_minor(account)),
+        (READS, lambda: balances.as_of(account, instant)),
+        (
+            READS,
+            lambda: balances.statement_page(account, first=journal.FIRST_DAY, last=journal.LAST_DAY),
+        ),
+        (1, _sum_over_all),
     )
     yield against(
         f"balance of a merchant with {journal.ENTRIES:,} postings",
@@ -37,6 +41,18 @@ def measure() -> Iterator[Figure]:
     )
     yield noted("the same as of an instant 100 days ago", then * 1000, "ms")
     yield noted("a page of 50 movements of its statement, with the balance after each", page * 1000, "ms")
+
+
+def _fastest(*ways: tuple[int, Callable[[], object]]) -> list[float]:
+    """Seconds of the fastest run of each way, taken in turns: what else the machine does can only add to a millisecond."""
+    fastest = [float("inf")] * len(ways)
+    for _round in range(ROUNDS):
+        for place, (times, way) in enumerate(ways):
+            for _time in range(times):
+                started = time.perf_counter()
+                way()
+                fastest[place] = min(fastest[place], time.perf_counter() - started)
+    return fastest
 
 
 def _sum_over_all() -> int:

@@ -11,7 +11,7 @@ from django.db import models, transaction
 
 from alatau_pay.fields import MinorAmountField
 from settlements.business_day import business_date
-from settlements.entry import Entry
+from settlements.entry import DEBIT, Entry
 from settlements.models import Account
 
 TABLES = """
@@ -19,9 +19,22 @@ CREATE TABLE bench_entry (LIKE settlements_journalentry INCLUDING ALL);
 CREATE TABLE bench_posting (LIKE settlements_posting INCLUDING ALL);
 ALTER TABLE bench_posting ADD FOREIGN KEY (account_id, asset_code) REFERENCES settlements_account (id, asset_code);
 ALTER TABLE bench_posting ADD FOREIGN KEY (business_date, entry_id) REFERENCES bench_entry (business_date, id);
+CREATE TABLE bench_account (code text PRIMARY KEY, balance_minor numeric(78) NOT NULL);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON bench_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON bench_posting FOR EACH ROW EXECUTE FUNCTION refuse_change();
 """
+
+
+class BenchAccount(models.Model):
+    """An account with its balance beside it, as one keeps it who locks."""
+
+    code = models.TextField(primary_key=True)
+    balance_minor = MinorAmountField()
+
+    class Meta:
+        app_label = "bench"
+        db_table = "bench_account"
+        managed = False
 
 
 class BenchEntry(models.Model):
@@ -61,10 +74,14 @@ def create(entry: Entry, *, key: str, now: datetime, accounts: dict[str, Account
 
 
 def create_locked(entry: Entry, *, key: str, now: datetime, accounts: dict[str, Account], lock: str) -> None:
-    """The same with the account ``lock`` held, as one does who keeps its balance beside it."""
+    """The same with the account ``lock`` held, as one does who keeps its balance beside it: locked, read, written."""
     with transaction.atomic():
-        Account.objects.select_for_update().get(code=lock)
+        platform = BenchAccount.objects.select_for_update().get(code=lock)
         _create(entry, key=key, now=now, accounts=accounts)
+        for line in entry.lines:
+            if line.account.code == lock:
+                platform.balance_minor += line.amount_minor if line.side == DEBIT else -line.amount_minor
+        platform.save(update_fields=["balance_minor"])
 
 
 def _create(entry: Entry, *, key: str, now: datetime, accounts: dict[str, Account]) -> None:

@@ -119,18 +119,15 @@ def _apply(change: BankAccountChange, now: datetime) -> bool:
 
 
 def _tell(change: BankAccountChange, now: datetime) -> bool:
-    rows = BankAccountChange.objects.filter(pk=change.pk)
-    # The row count decides who sends it when two come at once.
-    if not rows.filter(told_at__isnull=True).update(told_at=now):
-        return False
     owners = change.merchant.memberships.filter(role=Role.OWNER).order_by("created_at")
     try:
         send_mail(*_mail(change), None, list(owners.values_list("user__email", flat=True)))
     except (SMTPException, OSError) as error:
-        rows.update(told_at=None)
         logger.warning("owners could not be mailed and will be told again (%s)", type(error).__name__)
         return False
-    return True
+    # Only now: a process that ends before the letter is out must not have told anybody. Rather two letters than none.
+    rows = BankAccountChange.objects.filter(pk=change.pk, told_at__isnull=True, cancelled_at__isnull=True)
+    return bool(rows.update(told_at=now))
 
 
 def _mail(change: BankAccountChange) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from alatau_pay.assets import Asset
-from payments import held_decisions, refunds
+from payments import held_decisions, refundable, refunds
 from payments.lifecycle import Booking
 from payments.models import Payment
 from settlements import fees, ledger
@@ -27,7 +27,9 @@ def bring_to(payment: Payment, target: Booking, *, coin: Asset, merchant_id: str
         return
     # What people decided about it, and what was to go back of it, falls with the booking that it was decided on.
     refunds.fall(payment, now=now)
-    held_decisions.undo(payment, now=now)
+    if refundable.of_held(payment) is None:
+        # Else the coin has left or is leaving by that decision: undone, the same money would wait to be given once more.
+        held_decisions.undo(payment, now=now)
     if payment.ledger_entry is not None:
         ledger.reverse(payment.ledger_entry, idempotency_key=_key(payment, "reversed"), now=now)
         payment.ledger_entry = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F
+
 from alatau_pay.assets import Asset
 from chains import confirmations
 from chains.models import Network, Transfer, TransferState
@@ -87,7 +89,7 @@ def payment_fact(row: Row, invoice: Invoice) -> PaymentFact:
 def _disposals(invoice: Invoice) -> dict[int, str]:
     """Wholly held payments that a person disposed of, by payment. Of an excess only the held part was: it still counts."""
     decisions = HeldDecision.objects.filter(
-        payment__invoice=invoice, payment__booked_as="held", reversed_at__isnull=True
+        payment__invoice=invoice, amount_minor=F("payment__amount_minor"), reversed_at__isnull=True
     )
     names = {HeldDecisionKind.ACCEPT: ACCEPTED, HeldDecisionKind.REFUND: REFUNDED}
     return {row.payment_id: names[HeldDecisionKind(row.kind)] for row in decisions if row.kind in names}

@@ -89,7 +89,7 @@ def refund(payment_id: int, *, address: str, user: User, reason: str, now: datet
     """Owe the held money to the resident, and make the refund by which it is sent (``HeldDecision.refund``).
 
     ``address`` is where the resident wants it, of the network that the payment came on; empty while it is not known: then
-    the refund's link asks the resident for it, or it is where the resident asked for it already.
+    the refund's link asks the resident for it, or it is where the resident asked for it already, which is yet to be approved.
 
     Raises:
         DecisionRefused: see there, also when the address is none that it can be sent to, or the payment is too old.

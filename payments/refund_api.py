@@ -39,12 +39,14 @@ class InvoiceRefunds(APIView):
     """The refunds of one invoice, and starting one."""
 
     def get(self, request: Request, store_id: str, invoice_id: str) -> Response:
-        """200 with a list, the newest first."""
+        """200 with a list, the newest first; with the secret links for a key that may start refunds itself."""
         invoice = find_invoice(require(request, VIEW, store_id), invoice_id)
         rows = Refund.objects.filter(payment__invoice=invoice).select_related(
             "payment__transfer__asset__network", "destination", "outgoing__asset__network"
         )
-        return Response([refund_data(refund) for refund in rows])
+        holder: Any = request.user  # a KeyHolder: ``require`` let it pass
+        may_link = MODIFY in holder.permissions
+        return Response([refund_data(refund) | ({} if may_link else {"viewLink": None}) for refund in rows])
 
     def post(self, request: Request, store_id: str, invoice_id: str) -> Response:
         """200 with the refund. Body: refundVariant, paymentMethodId, customAmount, customCurrency, description, paymentId."""

@@ -40,10 +40,17 @@ def follow(*, now: datetime) -> int:
 
 
 def unexplained() -> QuerySet[OutgoingTransfer]:
-    """Transfers to addresses of refunds that wait, which belong to none by themselves: an officer looks whose they are."""
+    """Transfers that belong to no refund by themselves, for an officer to look at.
+
+    Those to addresses of refunds that wait, whoever sent them; and what left our own wallets for an address that waits for
+    nothing: paid twice, or after the refund was called off.
+    """
     waiting = Refund.objects.filter(status__in=OPEN, outgoing__isnull=True)
+    ours = Q(wallet__isnull=False, pending=False, seen_at__gte=F("destination__created_at"))
     return (
-        OutgoingTransfer.objects.filter(refund__isnull=True, destination__in=waiting.values("destination"))
+        OutgoingTransfer.objects.filter(
+            ours | Q(destination__in=waiting.values("destination")), refund__isnull=True
+        )
         .exclude(state=TransferState.GONE)
         .select_related("asset__network", "network", "destination", "wallet")
     )

@@ -64,6 +64,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 REASON_LENGTH_MAX = 300
+CHANGED_MEANWHILE = "the state of this refund has changed meanwhile: look at it again"
 
 
 def start(
@@ -141,17 +142,22 @@ def give_address(refund_id: int, *, address: str, now: datetime) -> Refund:
         return _take_address(invoice, refund, address, now=now)
 
 
-def approve(refund_id: int, *, user: User, now: datetime) -> Refund:
+def approve(refund_id: int, *, user: User, now: datetime, shown_address: str | None = None) -> Refund:
     """The store agrees: from now on the coin is owed to the resident, and the operator may send it.
 
-    Credited money is borne by the merchant, and only as far as the operator owes it tenge at this moment.
+    Credited money is borne by the merchant, and only as far as the operator owes it tenge at this moment. Where the approver
+    was shown an address (``shown_address``), only that one is approved: the resident may give another one at any moment.
 
     Raises:
-        RefundRefused: no address yet, approved already, called off, or the merchant is owed less than it would bear.
+        RefundRefused: no address yet, or another than was shown; approved already, called off, or the merchant is owed less
+            than it would bear.
     """
     with transaction.atomic():
         invoice, refund = refund_rows.lock(refund_id)
         _require(refund, RefundStatus.AWAITING_APPROVAL)
+        assert refund.destination is not None  # the database holds it for this status
+        if shown_address is not None and refund.destination.address != shown_address:
+            raise RefundRefused(CHANGED_MEANWHILE)
         if refund.due_entry is None:
             refund_dues.post(invoice, refund, user=user, now=now)
         refund.status, refund.approved_by, refund.approved_at = RefundStatus.APPROVED, user, now
@@ -192,9 +198,10 @@ def fall(payment: Payment, *, now: datetime) -> None:
 def of_decision(
     invoice: Invoice, decision: HeldDecision, *, address: str, user: User, now: datetime
 ) -> Refund:
-    """The refund of held money that a person just decided to give back; approved where its address is known.
+    """The refund of held money that a person just decided to give back; approved where that person gave the address.
 
-    One that the resident asked for is taken up, with its address unless the person gave another. The rows are locked.
+    One that the resident asked for is taken up, with its address unless the person gave another: an address that nobody was
+    shown has yet to be approved. The rows are locked.
 
     Raises:
         AddressRefused: not an address that it can be sent to.
@@ -214,7 +221,7 @@ def of_decision(
     if address:
         refund = _take_address(invoice, refund, address, now=now)
     refund.due_entry, refund.held_decision = decision.ledger_entry, decision
-    if refund.destination is not None:
+    if address:
         refund.status, refund.approved_by, refund.approved_at = RefundStatus.APPROVED, user, now
     refund.save(update_fields=["status", "approved_by", "approved_at", "due_entry", "held_decision"])
     return refund
@@ -405,4 +412,4 @@ def _cancel(invoice: Invoice, refund: Refund, *, user: User | None, reason: str,
 
 def _require(refund: Refund, *statuses: str) -> None:
     if refund.status not in statuses:
-        raise RefundRefused("the state of this refund has changed meanwhile: look at it again")
+        raise RefundRefused(CHANGED_MEANWHILE)

@@ -7,7 +7,7 @@ however many lines it has (the function ``ledger_post``, migration 0006); so are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,8 @@ __all__ = [
 ]
 # The database's word for "that day takes no entry any more" (migration 0006).
 _DAY_CLOSED_SQLSTATE = "LD001"
+# Its word for "an account is missing, nothing was written".
+_ACCOUNTS_MISSING = (0, None)
 _POST = (
     "SELECT number, entry_id FROM ledger_post(%s::text[], %s::bytea[], %s::text[], %s::date[], %s::text[], %s::text[],"
     " %s::bigint[], %s::timestamptz[], %s::smallint[], %s::integer[], %s::text[], %s::text[], %s::numeric[])"
@@ -152,7 +154,7 @@ def _insert(by_key: dict[str, Voucher]) -> dict[str, JournalEntry]:
         return {}
     entries = [_row(voucher) for voucher in vouchers]
     rows = _call(vouchers, entries)
-    if rows == [(0, None)]:
+    if rows == [_ACCOUNTS_MISSING]:
         _open_accounts(vouchers)
         rows = _call(vouchers, entries)
     posted = {}
@@ -180,23 +182,24 @@ def _row(voucher: Voucher) -> JournalEntry:
 
 
 def _call(vouchers: list[Voucher], entries: list[JournalEntry]) -> list[tuple[int, int | None]]:
-    lines = [
-        (number, line) for number, voucher in enumerate(vouchers, start=1) for line in voucher.entry.lines
+    lines = [line for voucher in vouchers for line in voucher.entry.lines]
+    numbers = [
+        str(number) for number, voucher in enumerate(vouchers, start=1) for _line in voucher.entry.lines
     ]
     parameters = [
-        _array(entry.idempotency_key for entry in entries),
-        _array(f"\\x{entry.content_sha256.hex()}" for entry in entries),
-        _array(entry.recipe for entry in entries),
-        _array(entry.business_date.isoformat() for entry in entries),
-        _array(entry.reference for entry in entries),
-        _array(entry.description for entry in entries),
-        _array(None if voucher.reverses is None else str(voucher.reverses.pk) for voucher in vouchers),
-        _array(entry.posted_at.isoformat() for entry in entries),
-        _array(str(entry.posting_count) for entry in entries),
-        _array(str(number) for number, _line in lines),
-        _array(line.account.code for _number, line in lines),
-        _array(line.side for _number, line in lines),
-        _array(str(line.amount_minor) for _number, line in lines),
+        _texts([entry.idempotency_key for entry in entries]),
+        _texts([f"\\x{entry.content_sha256.hex()}" for entry in entries]),
+        _texts([entry.recipe for entry in entries]),
+        _plain([entry.business_date.isoformat() for entry in entries]),
+        _texts([entry.reference for entry in entries]),
+        _texts([entry.description for entry in entries]),
+        _plain(["NULL" if voucher.reverses is None else str(voucher.reverses.pk) for voucher in vouchers]),
+        _plain([entry.posted_at.isoformat() for entry in entries]),
+        _plain([str(entry.posting_count) for entry in entries]),
+        _plain(numbers),
+        _texts([line.account.code for line in lines]),
+        _plain([line.side for line in lines]),
+        _plain([str(line.amount_minor) for line in lines]),
     ]
     try:
         with connection.cursor() as cursor:
@@ -208,14 +211,15 @@ def _call(vouchers: list[Voucher], entries: list[JournalEntry]) -> list[tuple[in
         raise
 
 
-def _array(values: Iterable[str | None]) -> str:
+def _texts(values: list[str]) -> str:
     """A list as PostgreSQL writes one. The driver's own writing asks for each item's type: half of what a post would cost."""
-    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(escaped) + '"}'
 
 
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _plain(values: list[str]) -> str:
+    """The same for numbers, days, moments and letters, which need no quotes."""
+    return "{" + ",".join(values) + "}"
 
 
 def _standing(vouchers: list[Voucher]) -> dict[str, JournalEntry]:

@@ -5,6 +5,7 @@ The merchant's account in the ledger is locked first, so that two payouts can ne
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 
 from django.db import transaction
@@ -19,7 +20,9 @@ from settlements.models import Account, AccountKind, Payout, PayoutEvent
 from settlements.payout_checks import NothingToPay, require_paid_out
 from settlements.payout_draft import Draft, draft, last_day_to_pay
 from settlements.payout_purpose import purpose_of
-from settlements.payout_schedule import due_through, is_enough
+from settlements.payout_schedule import Calendar, due_through, is_enough
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_due(*, now: datetime) -> list[Payout]:
@@ -28,19 +31,33 @@ def prepare_due(*, now: datetime) -> list[Payout]:
     At most one a day for each merchant, so that a payout which somebody cancelled waits until the next day; and none to an
     account from which the bank sent the last one back, until the account changes or a person prepares a payout by hand.
     """
-    calendar, today = business_calendar.current(), ledger.business_date(now)
+    calendar = business_calendar.current()
     prepared = []
     owed = Merchant.objects.filter(status=MerchantStatus.APPROVED, accounts__kind=AccountKind.PAYABLE)
     for merchant in owed.order_by("pk"):
-        terms = payout_policy.terms_of(payout_policy.policy_of(merchant))
-        through = due_through(terms, today, calendar)
-        if through is None or not is_enough(terms, ledger.owed_tiyn(merchant)):
+        try:
+            payout = _prepare_scheduled(merchant, calendar, now=now)
+        except Exception:
+            # The outermost line for this merchant: the others are paid whatever is wrong with it.
+            logger.exception("payout not prepared", extra={"merchant": merchant.pk})
             continue
-        with transaction.atomic():
-            found = locked_draft(merchant, through=through)
-            if found and is_enough(terms, found.amount_tiyn) and not is_held_back(merchant, today):
-                prepared.append(reserve(merchant, found, actor=None, now=now))
+        if payout is not None:
+            prepared.append(payout)
     return prepared
+
+
+def _prepare_scheduled(merchant: Merchant, calendar: Calendar, *, now: datetime) -> Payout | None:
+    """The payout that the merchant's schedule asks for at ``now``, or None."""
+    today = ledger.business_date(now)
+    terms = payout_policy.terms_of(payout_policy.policy_of(merchant))
+    through = due_through(terms, today, calendar)
+    if through is None or not is_enough(terms, ledger.owed_tiyn(merchant)):
+        return None
+    with transaction.atomic():
+        found = locked_draft(merchant, through=through)
+        if found is None or not is_enough(terms, found.amount_tiyn) or is_held_back(merchant, today):
+            return None
+        return reserve(merchant, found, actor=None, now=now)
 
 
 def prepare(merchant: Merchant, *, actor: User, now: datetime) -> Payout:

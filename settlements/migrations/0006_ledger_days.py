@@ -241,37 +241,35 @@ CREATE FUNCTION ledger_post(
     moments timestamptz[], counts smallint[], line_vouchers integer[], codes text[], sides text[], amounts numeric[]
 ) RETURNS TABLE (number integer, entry_id bigint) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
-DECLARE
-    accounts bigint[];
-    assets text[];
 BEGIN
-    SELECT array_agg(account.id ORDER BY line.n), array_agg(account.asset_code ORDER BY line.n) INTO accounts, assets
-      FROM unnest(codes) WITH ORDINALITY AS line (code, n)
-     CROSS JOIN LATERAL (SELECT id, asset_code FROM settlements_account WHERE code = line.code LIMIT 1) account;
-    IF cardinality(accounts) IS DISTINCT FROM cardinality(codes) THEN
-        RETURN QUERY SELECT 0, NULL::bigint;
-        RETURN;
-    END IF;
     RETURN QUERY
     WITH voucher AS MATERIALIZED (
         SELECT * FROM unnest(keys, digests, recipes, dates, causes, descriptions, reversed, moments, counts)
             WITH ORDINALITY AS list (key, digest, recipe, day, cause, description, reverses, moment, lines, n)
+    ), line AS MATERIALIZED (
+        SELECT list.voucher, account.id AS account_id, account.asset_code, list.side, list.amount, list.n
+          FROM unnest(line_vouchers, codes, sides, amounts) WITH ORDINALITY AS list (voucher, code, side, amount, n)
+         CROSS JOIN LATERAL (
+               SELECT id, asset_code FROM settlements_account WHERE code = list.code LIMIT 1) account
+    ), missing AS MATERIALIZED (
+        SELECT cardinality(codes) - count(*) AS accounts FROM line
     ), entry AS (
         INSERT INTO settlements_journalentry (idempotency_key, content_sha256, recipe, business_date, reference,
                                               description, reverses_id, posted_at, posting_count)
-        SELECT key, digest, recipe, day, cause, description, reverses, moment, lines FROM voucher ORDER BY n
+        SELECT key, digest, recipe, day, cause, description, reverses, moment, lines
+          FROM voucher WHERE (SELECT accounts FROM missing) = 0 ORDER BY n
         ON CONFLICT (idempotency_key) DO NOTHING
         RETURNING id, idempotency_key
     ), posted AS (
         INSERT INTO settlements_posting (entry_id, account_id, business_date, asset_code, side, amount_minor)
-        SELECT entry.id, line.account_id, voucher.day, line.asset, line.side, line.amount
-          FROM unnest(line_vouchers, accounts, assets, sides, amounts)
-               WITH ORDINALITY AS line (voucher, account_id, asset, side, amount, n)
+        SELECT entry.id, line.account_id, voucher.day, line.asset_code, line.side, line.amount
+          FROM line
           JOIN voucher ON voucher.n = line.voucher
           JOIN entry ON entry.idempotency_key = voucher.key
          ORDER BY line.n
     )
-    SELECT voucher.n::integer, entry.id FROM voucher JOIN entry ON entry.idempotency_key = voucher.key;
+    SELECT voucher.n::integer, entry.id FROM voucher JOIN entry ON entry.idempotency_key = voucher.key
+     UNION ALL SELECT 0, NULL::bigint FROM missing WHERE accounts > 0;
 END $$;
 """
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, connections, transaction
 
 from alatau_pay.celery import app
@@ -80,6 +81,24 @@ def test_a_mail_server_that_does_not_answer_is_asked_again(merchant, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert bank_account_change.tell(now=NOW + DAY) == 1
     assert bank_account_change.apply_due(now=NOW + DAY) == []
+
+
+class WorkerDies(BaseEmailBackend):
+    """Takes no letter: the process that sends it is ended."""
+
+    def send_messages(self, email_messages):
+        raise SystemExit
+
+
+def test_a_worker_that_dies_before_the_mail_is_out_has_told_nobody(merchant, settings):
+    ask(merchant)
+    settings.EMAIL_BACKEND = f"{__name__}.WorkerDies"
+    with pytest.raises(SystemExit):
+        bank_account_change.tell(now=NOW)
+    assert bank_account_change.apply_due(now=NOW + 2 * DAY) == []
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert bank_account_change.tell(now=NOW + 2 * DAY) == 1
+    assert len(mail.outbox) == 1
 
 
 def test_an_owner_stops_it_while_it_waits(merchant):

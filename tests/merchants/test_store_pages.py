@@ -314,7 +314,7 @@ def test_a_person_taken_out_sees_nothing_any_more(owner, store):
     assert person.get(f"/stores/{store.pk}/settings/").status_code == 404
 
 
-FINANCE = ["Invoices", "Held money", "Refunds", "Payouts", "Account", "Documents"]
+FINANCE = ["Invoices", "Held money", "Refunds", "Payouts", "Statement", "Documents"]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,17 @@ def test_a_key_needs_its_permission(shop):
     assert not Refund.objects.exists()
 
 
+def test_a_key_that_only_reads_is_not_told_the_link(shop):
+    link_id = ask(shop, refundVariant="RateThen").json()["viewLink"].rpartition("/")[2]
+    reader = Shop(shop.store, ["btcpay.store.canviewinvoices"])
+    path = shop.path(f"/{shop.invoice.pk}/refund")
+    assert link_id in shop.client.get(path).content.decode()
+    # Who has the link says where the money goes.
+    answer = reader.client.get(path)
+    assert answer.status_code == 200
+    assert link_id not in answer.content.decode()
+
+
 def test_a_stranger_finds_nothing(shop):
     other, _ = city.build_merchant(shop.world.admin, business_id=city.BUSINESS_IDS[1])
     stranger = Shop(city.build_store(other))

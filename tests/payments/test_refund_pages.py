@@ -1,8 +1,12 @@
 """The pages of refunds: the resident's behind its link, the store's list, start and decisions; who may open which."""
 
+import threading
+import time
+
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.core.cache import cache
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from merchants.models import Role
@@ -188,6 +192,39 @@ def test_the_owner_approves_what_was_shown(client, shop, started):
     assert (started.status, started.approved_by) == ("Approved", shop.owner)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_is_given_while_the_owner_approves_is_not_approved(client, shop, started):
+    refunds.give_address(started.pk, address=BITCOIN_ADDRESS, now=timezone.now())
+    client.force_login(shop.owner, backend=BACKEND)
+
+    def press():
+        try:
+            decide(client, shop, started, decision="approve", address=BITCOIN_ADDRESS)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        other = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+        refunds.give_address(started.pk, address=other, now=timezone.now())
+        owner = threading.Thread(target=press)
+        owner.start()
+        wait_until_somebody_waits_for_a_lock()
+    owner.join(timeout=60)
+    started.refresh_from_db()
+    assert (started.status, started.destination.address) == ("AwaitingApproval", other)
+
+
+def wait_until_somebody_waits_for_a_lock():
+    waiting = "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+    for _ in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone():
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits for a lock")
+
+
 def test_the_owner_calls_off_and_the_resident_reads_why(client, shop, started):
     client.force_login(shop.owner, backend=BACKEND)
     decide(client, shop, started, decision="cancel", reason="Paid back in cash")
@@ -214,6 +251,17 @@ def test_who_may_what(client, shop, started, role, sees, decides):
     assert client.post(path, {"decision": "cancel", "reason": "x"}).status_code == decides
     started.refresh_from_db()
     assert started.status == ("Cancelled" if decides == 302 else "AwaitingAddress")
+
+
+@pytest.mark.parametrize(
+    ("role", "is_shown"), [(Role.MANAGER, True), (Role.ACCOUNTANT, False), (Role.CASHIER, False)]
+)
+def test_the_link_is_for_who_decides(client, shop, started, role, is_shown):
+    client.force_login(city.add_member(shop.merchant, role), backend=BACKEND)
+    text = client.get(pages(shop)[0]).content.decode()
+    assert shop.invoice.pk in text
+    # Who has the link says where the money goes.
+    assert (started.link_id in text) == is_shown
 
 
 def test_another_stores_refund_is_not_there(client, shop, started):

@@ -94,6 +94,34 @@ def test_the_officers_page(officer, waiting):
     assert (waiting["BTC"].status, waiting["BTC"].outgoing) == ("Sending", row)
 
 
+NOT_WAITED_FOR = "No refund waits for this money"
+
+
+def test_what_left_twice_is_shown_to_the_officer(officer, waiting):
+    send(waiting["BTC"])
+    page = "/admin/payments/refund/sending/"
+    assert NOT_WAITED_FOR not in officer.get(page).content.decode()
+    again = leave(waiting["BTC"])
+    refund_watching.follow(now=NOW)
+    text = officer.get(page).content.decode()
+    assert again.txid_hex in text
+    assert NOT_WAITED_FOR in text
+
+
+def test_what_left_after_its_refund_was_called_off_is_shown_to_the_officer(officer, world, waiting):
+    refunds.cancel(waiting["BTC"].pk, user=world.owner, reason="paid in cash", now=NOW)
+    row = leave(waiting["BTC"])
+    refund_watching.follow(now=NOW)
+    assert row.txid_hex in officer.get("/admin/payments/refund/sending/").content.decode()
+
+
+def test_a_stranger_who_pays_the_same_address_is_nobodys_business(officer, waiting):
+    send(waiting["BTC"])
+    gift = leave(waiting["BTC"], from_us=False)
+    refund_watching.follow(now=NOW)
+    assert gift.txid_hex not in officer.get("/admin/payments/refund/sending/").content.decode()
+
+
 def test_another_amount_is_not_confirmed(officer, waiting):
     row = leave(waiting["BTC"], amount_minor=1_000)
     refund_watching.follow(now=NOW)

@@ -270,7 +270,13 @@ def test_a_decision_takes_up_what_the_resident_asked_for(world, late):
     asked = refunds.request(late.pk, address=BITCOIN_ADDRESS, now=LATER)
     decision = held.refund(late.pk, address="", user=world.owner, reason="of course", now=LATER)
     assert decision.refund == asked
-    assert decision.refund.status == "Approved"
+    # Nobody at the store has seen that address: it is approved where it is shown.
+    assert decision.refund.status == "AwaitingApproval"
+    entries = JournalEntry.objects.count()
+    refund = refunds.approve(asked.pk, user=world.owner, now=LATER, shown_address=BITCOIN_ADDRESS)
+    assert (refund.status, JournalEntry.objects.count()) == ("Approved", entries)
+    assert send(refund, at=LATER).status == "Completed"
+    assert (ledger.balance_minor(HELD), ledger.balance_minor(DUE), total("reserve")) == (0, 0, 0)
 
 
 def test_accepting_calls_off_what_the_resident_asked_for(world, late):
@@ -312,6 +318,22 @@ def test_a_payment_that_leaves_the_chain_takes_its_unsent_refund_along(world, pa
     assert ledger.balance_minor(DUE) == 0
     revisions = list(paid.invoice.events.values_list("revision", flat=True))
     assert len(set(revisions)) == len(revisions)
+
+
+def test_held_money_that_was_sent_back_is_not_waiting_again_after_a_reorganisation(world, late):
+    decision = held.refund(late.pk, address=BITCOIN_ADDRESS, user=world.owner, reason="left", now=LATER)
+    assert send(decision.refund, at=LATER).status == "Completed"
+    unmine(late.transfer)
+    matching.match_pending(now=LATER)
+    # The coin is gone, and what it was of is not there: the operator's loss shows for as long as it is one.
+    assert (ledger.balance_minor(HELD), ledger.balance_minor(DUE)) == (36_765, 0)
+    city.mine(late.transfer)
+    matching.match_pending(now=LATER)
+    assert (ledger.balance_minor(HELD), ledger.balance_minor(DUE), total("reserve")) == (0, 0, 0)
+    assert not held.waiting().exists()
+    with pytest.raises(held.DecisionRefused):
+        held.accept(late.pk, user=world.owner, reason="it is there", now=NOW)
+    assert ledger.owed_tiyn(world.merchant) == 0
 
 
 def test_only_a_transfer_of_ours_completes_by_itself(world, paid):

@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 from alatau_pay.assets import KZT, Asset
 from settlements import ledger
 from settlements.entries import payment_held
-from settlements.entry import AccountName
+from settlements.entry import AccountName, Entry, Line
 from settlements.models import Account, JournalEntry, Posting
 
 pytestmark = pytest.mark.django_db
@@ -224,4 +224,56 @@ def test_eight_writers_with_one_key_write_one_entry():
         thread.join()
     assert failures == []
     assert JournalEntry.objects.count() == 1
+    assert ledger.balance_minor(HELD) == -500
+
+
+@pytest.mark.parametrize(
+    "text", ['Түзету: "екі рет" есептелген', "a\\b\\", "{a,b}", "NULL", "line\nbreak", "%s", "'; --", ""]
+)
+def test_any_text_comes_back_as_it_was_given(text):
+    lines = (Line(HELD, "D", 5), Line(AccountName("reserve", BTC, part="w7.payments"), "C", 5))
+    with transaction.atomic():
+        posted = ledger.post(
+            Entry("correction", lines, text), idempotency_key=f"key {text}", reference=f"test:{text}", now=NOW
+        )
+    read = JournalEntry.objects.get(pk=posted.pk)
+    assert (read.description, read.idempotency_key, read.reference) == (text, f"key {text}", f"test:{text}")
+    fields = [
+        field.attname for field in JournalEntry._meta.concrete_fields if field.attname != "content_sha256"
+    ]
+    assert {name: getattr(read, name) for name in fields} == {name: getattr(posted, name) for name in fields}
+
+
+def test_many_are_posted_in_order_and_what_stands_is_read():
+    standing = post("b")
+    held = payment_held(coin=BTC, wallet="w7", received_minor=500)
+    with transaction.atomic():
+        entries = ledger.post_many([ledger.Voucher(held, key, "test:1", NOW) for key in ("a", "b", "c", "a")])
+    assert [entry.idempotency_key for entry in entries] == ["a", "b", "c", "a"]
+    assert entries[1] == standing
+    assert entries[0].pk < entries[2].pk
+    assert JournalEntry.objects.count() == 3
+    assert ledger.balance_minor(HELD) == -1500
+
+
+def test_of_many_with_one_conflict_none_is_posted():
+    post("b")
+    held = payment_held(coin=BTC, wallet="w7", received_minor=7)
+    with pytest.raises(ledger.LedgerConflict), transaction.atomic():
+        ledger.post_many([ledger.Voucher(held, key, "test:1", NOW) for key in ("a", "b")])
+    with pytest.raises(ledger.LedgerConflict, match="two entries"), transaction.atomic():
+        other = payment_held(coin=BTC, wallet="w7", received_minor=8)
+        ledger.post_many([ledger.Voucher(held, "c", "x:1", NOW), ledger.Voucher(other, "c", "x:1", NOW)])
+    assert JournalEntry.objects.count() == 1
+
+
+def test_posting_nothing_writes_nothing():
+    with transaction.atomic():
+        assert ledger.post_many([]) == []
+
+
+def test_a_second_entry_under_one_key_is_refused_around_python():
+    post("raw")
+    with pytest.raises(IntegrityError, match="one_entry_per_key"), transaction.atomic():
+        raw_post([("reserve:BTC:w7.payments", "BTC", "D", 7), ("held:BTC", "BTC", "C", 7)])
     assert ledger.balance_minor(HELD) == -500

@@ -185,6 +185,15 @@ def test_the_schedule_prepares_once_a_day_and_leaves_a_cancelled_one_until_tomor
     assert again.amount_tiyn == 500000
 
 
+def test_a_merchant_whose_payout_cannot_be_written_does_not_hold_up_the_others():
+    broken, sound = paid_out.merchant(), paid_out.merchant()
+    for merchant in (broken, sound):
+        paid_out.owed(merchant, 500000)
+    Merchant.objects.filter(pk=broken.pk).update(legal_form="of another time")
+    assert [row.merchant for row in payouts.prepare_due(now=NOW)] == [sound]
+    assert (ledger.owed_tiyn(broken), ledger.owed_tiyn(sound)) == (500000, 0)
+
+
 def test_the_schedule_leaves_an_account_alone_from_which_the_bank_sent_tenge_back():
     paid_out.owed(paid_out.merchant(), 500000)
     (payout,) = payouts.prepare_due(now=NOW)
