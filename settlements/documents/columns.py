@@ -33,6 +33,13 @@ def tenge(amount_tiyn: int) -> Decimal:
     return Decimal(format_minor(amount_tiyn, 2))
 
 
+def rate(value: Decimal | None) -> Decimal | None:
+    """A rate without the zeros that the database keeps behind it: with them a spreadsheet takes it for more than it can hold."""
+    if value is None:
+        return None
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
+
+
 def local(moment: datetime | None) -> datetime | None:
     """An instant as the clock in Almaty showed it, to the second."""
     return moment.astimezone(ALMATY).replace(tzinfo=None, microsecond=0) if moment else None
@@ -72,9 +79,9 @@ COLUMNS = (
     Column("asset", 9, lambda row, _: row.details.coin_symbol or row.operation.coin_code),
     Column("network", 16, lambda row, _: row.details.network_name),
     Column("coin_amount", 18, lambda row, _: Decimal(coin_text(row)) if coin_text(row) else None),
-    Column("rate", 16, lambda row, _: row.details.rate_tenge),
+    Column("rate", 16, lambda row, _: rate(row.details.rate_tenge)),
     Column("rate_sources", 40, lambda row, _: row.details.rate_sources),
-    Column("official_rate", 14, lambda row, _: row.details.official_rate),
+    Column("official_rate", 14, lambda row, _: rate(row.details.official_rate)),
     Column("gross_column", 16, _earned(lambda row: row.operation.gross_tiyn), is_total=True),
     Column("fee_column", 14, _earned(lambda row: row.operation.fee_tiyn), is_total=True),
     Column("vat_column", 12, _earned(lambda row: row.operation.vat_tiyn), is_total=True),

@@ -96,7 +96,9 @@ def test_a_program_that_ends_at_once_is_reported_with_its_log(tmp_path):
 def test_two_who_start_a_program_at_once_start_it_once(tmp_path):
     """As when somebody restarts a server at the moment at which the supervisor sees it gone."""
     started = tmp_path / "started"
-    program = f"from pathlib import Path; import time; Path({str(started)!r}).open('a').write('x'); time.sleep(30)"
+    program = (
+        f"from pathlib import Path; import time; Path({str(started)!r}).open('a').write('x'); time.sleep(30)"
+    )
     child = ChildProcess("program", [sys.executable, "-c", program], log_path=tmp_path / "log")
     together, begun, seen = threading.Barrier(8), threading.Barrier(9), threading.Event()
 

@@ -336,3 +336,15 @@ def test_a_register_of_a_payouts_days_explains_the_payout_and_names_it(db):
     (paid,) = [row for row in documents if row["ПолучательИИК"] == payout.iban]
     assert amount(paid["СуммаРасход"]) == payout.amount_tiyn
     assert f"№{payout.number}" in paid["НазначениеПлатежа"]
+
+
+def test_a_rate_is_a_number_in_a_spreadsheet_and_short_in_a_table(world):
+    """The database keeps twelve places: 34000000.000000000000 has more digits than a cell holds."""
+    city.pay(city.make_invoice(world.store))
+    day = {"first": date(2026, 11, 23), "last": date(2026, 11, 23)}
+    book = openpyxl.load_workbook(io.BytesIO(made(world.merchant, DocumentFormat.XLSX, language="en", **day)))
+    heading, row, *_ = book["Operations"].iter_rows(values_only=True)
+    assert dict(zip(heading, row, strict=True))["Rate, ₸"] == 34_000_000
+    table = made(world.merchant, DocumentFormat.CSV, language="en", **day).decode("utf-8-sig")
+    operation = list(csv.DictReader(io.StringIO(table)))[1]
+    assert operation["Rate, ₸"] == "34000000"
