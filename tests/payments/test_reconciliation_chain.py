@@ -141,7 +141,7 @@ def test_the_refunds_in_the_books_agree_with_what_is_due(world: World) -> None:
     payment = paid(world)
     send(approved(payment, user=world.owner, amount_minor=10_000, basis="Amount"), fee_minor=250)
     approved(paid(world), user=world.owner)
-    held = paid(world, amount_minor=100)
+    held = paid(world, amount_minor=1_000)
     approved(held, user=world.owner, basis="Excess")
     assert ledger_to_payments.compare().findings == []
 
