@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
-from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,11 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin
-from alatau_pay.money import format_minor
-from chains.models import Network, NetworkKind, OutgoingTransfer
+from chains.models import OutgoingTransfer
 from merchants.models import User
-from payments import qr, refund_sending, refund_watching, refunds
-from payments.models import Refund, RefundBatch, RefundNetworkFee
+from payments import qr, refund_admin_rows, refund_sending, refund_watching, refunds
+from payments.models import Refund, RefundBatch, RefundBatchKind, RefundNetworkFee
 
 SEND = "payments.add_refundbatch"
 SAT_PER_VBYTE_USUAL = 5
@@ -44,14 +41,19 @@ class RefundAdmin(ReadOnlyAdmin):
             path("sending/", view(self.sending), name="payments_refund_sending"),
             path("sending/batch/", view(require_POST(self.make_batch)), name="payments_refund_make_batch"),
             path("sending/confirm/", view(require_POST(self.confirm)), name="payments_refund_confirm"),
-            path("sending/<slug:slug>/calls.json", view(self.calls), name="payments_refund_calls"),
+            path("sending/calls/", view(require_POST(self.make_calls)), name="payments_refund_make_calls"),
+            path(
+                "<int:refund_id>/code/", view(require_POST(self.make_code)), name="payments_refund_make_code"
+            ),
+            path("batch/<int:batch_id>/", view(self.batch), name="payments_refund_batch"),
             path("batch/<int:batch_id>.psbt", view(self.psbt), name="payments_refund_psbt"),
+            path("batch/<int:batch_id>.json", view(self.calls), name="payments_refund_calls"),
+            path("batch/<int:batch_id>.png", view(self.qr), name="payments_refund_qr"),
             path(
                 "batch/<int:batch_id>/discard/",
                 view(require_POST(self.discard)),
                 name="payments_refund_discard",
             ),
-            path("<int:refund_id>/qr.png", view(self.qr), name="payments_refund_qr"),
         ]
         return [*pages, *super().get_urls()]
 
@@ -62,10 +64,11 @@ class RefundAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": _("Refunds to be sent"),
             "opts": self.opts,
-            "networks": _by_network(),
-            "batches": [_batch_row(batch) for batch in refund_sending.open_batches()],
-            "unexplained": [_unexplained_row(row) for row in refund_watching.unexplained()],
+            "networks": refund_admin_rows.by_network(),
+            "batches": [refund_admin_rows.of_batch(batch) for batch in refund_sending.open_batches()],
+            "unexplained": [refund_admin_rows.of_unexplained(row) for row in refund_watching.unexplained()],
             "sat_per_vbyte": SAT_PER_VBYTE_USUAL,
+            "most": refund_sending.REFUNDS_PER_BATCH_MAX,
         }
         return TemplateResponse(request, "admin/payments/refund/sending.html", context)
 
@@ -73,13 +76,14 @@ class RefundAdmin(ReadOnlyAdmin):
         """A PSBT of the ticked refunds (POST). The node is asked, so no database transaction is open here."""
         user = self._pressed(request)
         rate = request.POST.get("sat_per_vbyte", "")
-        ids = {int(text) for text in request.POST.getlist("refund") if text.isascii() and text.isdigit()}
         try:
             if not rate.isascii() or not rate.isdigit() or len(rate) > 4:
                 raise refund_sending.SendingRefused(
                     "a fee rate is a whole number of satoshi per virtual byte"
                 )
-            batch = refund_sending.make_batch(ids, sat_per_vbyte=int(rate), user=user, now=timezone.now())
+            batch = refund_sending.make_batch(
+                _ticked(request), sat_per_vbyte=int(rate), user=user, now=timezone.now()
+            )
             self.message_user(
                 request,
                 _("Batch %(number)s is made: sign its file and broadcast it.") % {"number": batch.pk},
@@ -88,6 +92,40 @@ class RefundAdmin(ReadOnlyAdmin):
         except refund_sending.SendingRefused as error:
             self.message_user(request, str(error), messages.ERROR)
         return redirect("admin:payments_refund_sending")
+
+    def make_calls(self, request: HttpRequest) -> HttpResponse:
+        """The ticked refunds of an EVM network become this officer's to send (POST); then the page with their file."""
+        user = self._pressed(request)
+        try:
+            batch = refund_sending.make_calls(_ticked(request), user=user, now=timezone.now())
+        except refund_sending.SendingRefused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect("admin:payments_refund_sending")
+        return redirect("admin:payments_refund_batch", batch.pk)
+
+    def make_code(self, request: HttpRequest, refund_id: int) -> HttpResponse:
+        """One refund becomes this officer's to send (POST); then the page with its code."""
+        user = self._pressed(request)
+        try:
+            batch = refund_sending.make_code(refund_id, user=user, now=timezone.now())
+        except refund_sending.SendingRefused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect("admin:payments_refund_sending")
+        return redirect("admin:payments_refund_batch", batch.pk)
+
+    def batch(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """One batch: who claimed it and when, its refunds, and what is scanned or signed while it is open."""
+        self._require(request)
+        found = get_object_or_404(
+            RefundBatch.objects.select_related("wallet__network", "made_by", "discarded_by"), pk=batch_id
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Batch %(number)s") % {"number": found.pk},
+            "opts": self.opts,
+            "row": refund_admin_rows.of_batch(found),
+        }
+        return TemplateResponse(request, "admin/payments/refund/batch.html", context)
 
     def discard(self, request: HttpRequest, batch_id: int) -> HttpResponse:
         """The batch is thrown away (POST); its refunds wait to be sent again."""
@@ -114,33 +152,31 @@ class RefundAdmin(ReadOnlyAdmin):
             self.message_user(request, str(error), messages.ERROR)
         return redirect("admin:payments_refund_sending")
 
-    def calls(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """The file of unsigned calls for an EVM network."""
+    def calls(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """The file of unsigned calls of an open batch, the same whenever it is taken."""
         self._require(request)
-        network = get_object_or_404(Network, pk=slug, kind=NetworkKind.EVM)
-        waiting = list(refund_sending.to_be_sent().filter(payment__transfer__network=network))
-        now = timezone.now()
-        try:
-            text = refund_sending.calls_file(
-                waiting[: refund_sending.REFUNDS_PER_BATCH_MAX], network, now=now
-            )
-        except refund_sending.SendingRefused as refusal:
-            raise Http404(str(refusal)) from refusal
-        return _file(text, f"refunds-{slug}-{_stamp(now)}.json", "application/json")
+        batch = get_object_or_404(refund_sending.open_batches(), pk=batch_id, kind=RefundBatchKind.CALLS)
+        assert batch.calls is not None  # the database holds it for this kind
+        name = f"refunds-{batch.wallet.network.slug}-batch-{batch.pk}.json"
+        return _file(batch.calls.encode(), name, "application/json")
 
     def psbt(self, request: HttpRequest, batch_id: int) -> HttpResponse:
         """The batch's PSBT as a file, in BIP-174's binary form; the page shows the same as text."""
         self._require(request)
-        batch = get_object_or_404(RefundBatch, pk=batch_id, discarded_at__isnull=True)
+        batch = get_object_or_404(
+            RefundBatch, pk=batch_id, discarded_at__isnull=True, kind=RefundBatchKind.PSBT
+        )
+        assert batch.psbt is not None  # the database holds it for this kind
         content = base64.b64decode(batch.psbt)
         return _file(content, f"refunds-batch-{batch.pk}.psbt", "application/octet-stream")
 
-    def qr(self, request: HttpRequest, refund_id: int) -> HttpResponse:
-        """The QR picture of one refund that is to be sent."""
+    def qr(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """The QR picture of a claimed refund, until the chain shows its transfer."""
         self._require(request)
-        refund = get_object_or_404(refund_sending.to_be_sent(), pk=refund_id)
+        batch = get_object_or_404(refund_sending.open_batches(), pk=batch_id, kind=RefundBatchKind.CODE)
+        assert batch.uri is not None  # the database holds it for this kind
         return HttpResponse(
-            qr.png(refund_sending.uri(refund)),
+            qr.png(batch.uri),
             content_type="image/png",
             headers={"Cache-Control": "no-store"},
         )
@@ -160,13 +196,22 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("amount"))
     def amount(self, refund: Refund) -> str:
-        return _amount(refund)
+        return refund_admin_rows.amount(refund)
 
 
 @admin.register(RefundBatch)
 class RefundBatchAdmin(ReadOnlyAdmin):
-    list_display = ("id", "wallet", "fee_minor", "sat_per_vbyte", "made_by", "made_at", "discarded_at")
-    list_filter = ("wallet", "made_at")
+    list_display = (
+        "id",
+        "kind",
+        "wallet",
+        "fee_minor",
+        "sat_per_vbyte",
+        "made_by",
+        "made_at",
+        "discarded_at",
+    )
+    list_filter = ("kind", "wallet", "made_at")
     list_select_related = ("wallet", "made_by")
     exclude = ("txid",)
 
@@ -179,54 +224,6 @@ class RefundNetworkFeeAdmin(ReadOnlyAdmin):
     exclude = ("txid",)
 
 
-def _by_network() -> list[dict[str, Any]]:
-    groups: dict[str, dict[str, Any]] = {}
-    for refund in refund_sending.to_be_sent():
-        network = refund.asset.network
-        group = groups.setdefault(
-            network.pk,
-            {"network": network, "is_bitcoin": network.kind == NetworkKind.BITCOIN, "rows": []},
-        )
-        group["rows"].append({"refund": refund, "amount": _amount(refund), "uri": refund_sending.uri(refund)})
-    return [groups[slug] for slug in sorted(groups)]
-
-
-def _batch_row(batch: RefundBatch) -> dict[str, Any]:
-    rows = batch.refunds.select_related("payment__transfer__asset", "destination").order_by("pk")
-    return {
-        "batch": batch,
-        "refunds": [
-            {"address": refund.destination, "amount": _amount(refund), "seen": refund.outgoing_id is not None}
-            for refund in rows
-        ],
-        "txid": bytes(batch.txid).hex() if batch.txid else "",
-        "discardable": not any(refund.outgoing_id for refund in rows),
-    }
-
-
-def _unexplained_row(row: OutgoingTransfer) -> dict[str, Any]:
-    candidates = Refund.objects.filter(
-        status__in=refund_watching.OPEN,
-        outgoing__isnull=True,
-        destination=row.destination,
-        payment__transfer__asset=row.asset,
-    ).select_related("payment__transfer__asset", "payment__invoice__store")
-    asset = row.asset
-    return {
-        "row": row,
-        "amount": f"{format_minor(row.amount_minor, asset.decimals, trim=True)} {asset.code}",
-        "candidates": [
-            {"refund": refund, "amount": _amount(refund), "fits": refund.amount_minor == row.amount_minor}
-            for refund in candidates
-        ],
-    }
-
-
-def _amount(refund: Refund) -> str:
-    asset = refund.asset
-    return f"{format_minor(refund.amount_minor, asset.decimals, trim=True)} {asset.code}"
-
-
 def _file(content: str | bytes, name: str, content_type: str) -> HttpResponse:
     return HttpResponse(
         content,
@@ -235,8 +232,9 @@ def _file(content: str | bytes, name: str, content_type: str) -> HttpResponse:
     )
 
 
-def _stamp(now: datetime) -> str:
-    return timezone.localtime(now).strftime("%Y%m%d-%H%M")
+def _ticked(request: HttpRequest) -> set[int]:
+    texts = request.POST.getlist("refund")
+    return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= 18}
 
 
 def _number(text: str | None) -> int:

@@ -1,8 +1,9 @@
 """Sending approved refunds from a wallet that is not here: a QR code each, or one file for a batch to be signed.
 
-Nothing is signed here and no key is known. Bitcoin: a PSBT that pays many at once (the only writer of RefundBatch rows). EVM: a
-file of calls, one a refund, in the form of Safe's transaction builder, which other signers read as well (``to``, ``value``,
-``data``). What happened is told by the chain alone (``refund_watching``).
+Nothing is signed here and no key is known. Every way claims its refunds first, in a RefundBatch (this is the only writer of
+those): from then on nobody else sends them or calls them off, until the batch is discarded. Bitcoin: a PSBT that pays many at
+once. EVM: a file of calls, one a refund, in the form of Safe's transaction builder, which other signers read as well (``to``,
+``value``, ``data``). Both: the code of one refund. What happened is told by the chain alone (``refund_watching``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from chains.models import Network, NetworkKind, Wallet
 from chains.nodes import NodeUnavailable, NodeWrongChain
 from merchants.models import User
 from payments import payment_uri, refunds
-from payments.models import Refund, RefundBatch, RefundStatus
+from payments.models import Refund, RefundBatch, RefundBatchKind, RefundStatus
 from payments.refund_rows import RefundRefused
 
 # A batch is one chain transaction; a larger one is refused by some signers and most screens.
@@ -78,26 +79,27 @@ def uri(refund: Refund) -> str:
     return payment_uri.evm_token(address, refund.amount_minor, chain_id=chain_id, contract=contract)
 
 
-def calls_file(waiting: Sequence[Refund], network: Network, *, now: datetime) -> str:
-    """The calls that pay ``waiting`` on an EVM network, one a refund, as JSON to be signed and sent elsewhere.
+def make_calls(refund_ids: Collection[int], *, user: User, now: datetime) -> RefundBatch:
+    """Claim these refunds, which all wait to be sent on one EVM network, and keep the file of calls that pays them.
 
     Raises:
-        SendingRefused: not an EVM network, none, too many, or one that does not wait to be sent there.
+        SendingRefused: not an EVM network, none, too many, or one does not wait to be sent there any more.
     """
-    if network.kind != NetworkKind.EVM:
+    waiting, wallet = _sendable(refund_ids)
+    if wallet.network.kind != NetworkKind.EVM:
         raise SendingRefused("only an EVM network takes a file of calls")
-    _require_sendable(waiting, network)
-    content = {
-        "version": "1.0",
-        "chainId": str(network.chain_id),
-        "createdAt": int(now.timestamp() * 1000),
-        "meta": {
-            "name": "Alatau Pay refunds",
-            "description": ", ".join(refund.reference for refund in waiting),
-        },
-        "transactions": [_call(refund) for refund in waiting],
-    }
-    return json.dumps(content, indent=1) + "\n"
+    text = _calls_text(waiting, wallet.network, now=now)
+    return _claim(waiting, wallet, RefundBatchKind.CALLS, user=user, now=now, calls=text)
+
+
+def make_code(refund_id: int, *, user: User, now: datetime) -> RefundBatch:
+    """Claim one refund, to be paid by scanning its code, and keep what the code says.
+
+    Raises:
+        SendingRefused: it does not wait to be sent any more.
+    """
+    waiting, wallet = _sendable([refund_id])
+    return _claim(waiting, wallet, RefundBatchKind.CODE, user=user, now=now, uri=uri(waiting[0]))
 
 
 def make_batch(refund_ids: Collection[int], *, sat_per_vbyte: int, user: User, now: datetime) -> RefundBatch:
@@ -108,21 +110,14 @@ def make_batch(refund_ids: Collection[int], *, sat_per_vbyte: int, user: User, n
     Raises:
         SendingRefused: see there, or the wallet's coins do not suffice, or no node answers.
     """
-    waiting = list(to_be_sent().filter(pk__in=refund_ids))
-    if not waiting or len(waiting) != len(set(refund_ids)):
-        raise SendingRefused("some of these refunds do not wait to be sent any more: look at the list again")
-    network = waiting[0].asset.network
-    _require_sendable(waiting, network)
-    wallet = Wallet.objects.select_related("network").filter(network=network, owner="", active=True).first()
-    if wallet is None:
-        raise SendingRefused("the operator has no wallet on this network")
+    waiting, wallet = _sendable(refund_ids)
     reserved = _reserved(wallet)
     try:
         prepared = outgoing_batches.prepare_batch(
             wallet,
             [(refund.destination, refund.amount_minor) for refund in waiting if refund.destination],
             # A batch that failed leaves its change address to the next one.
-            name=f"refund batch {RefundBatch.objects.count() + 1}",
+            name=f"refund batch {RefundBatch.objects.filter(kind=RefundBatchKind.PSBT).count() + 1}",
             sat_per_vbyte=sat_per_vbyte,
             reserved=reserved,
             now=now,
@@ -133,7 +128,7 @@ def make_batch(refund_ids: Collection[int], *, sat_per_vbyte: int, user: User, n
 
 
 def discard_batch(batch_id: int, *, user: User, now: datetime) -> int:
-    """A person says that the batch was never broadcast and its file is thrown away: its refunds wait to be sent again.
+    """A person says that the batch was never sent and its file is thrown away: its refunds wait to be sent again.
 
     Returns how many. What the chain shows already stays as it is.
 
@@ -142,11 +137,23 @@ def discard_batch(batch_id: int, *, user: User, now: datetime) -> int:
     """
     with transaction.atomic():
         batch = RefundBatch.objects.select_for_update(of=("self",)).get(pk=batch_id)
-        if batch.discarded_at is not None or batch.refunds.filter(outgoing__isnull=False).exists():
+        # What the chain shows of one of them is written before or after this, never in between.
+        list(batch.refunds.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+        if not is_discardable(batch):
             raise SendingRefused("this batch was discarded before, or the chain shows it already")
         batch.discarded_at, batch.discarded_by = now, user
         batch.save(update_fields=["discarded_at", "discarded_by"])
         return refunds.take_out_of_batch(batch.pk)
+
+
+def is_discardable(batch: RefundBatch) -> bool:
+    """Whether a person may still say that it was never sent. Calls may be sent one by one: those that are not seen may."""
+    if batch.discarded_at is not None:
+        return False
+    unseen = batch.refunds.filter(outgoing__isnull=True, status=RefundStatus.SENDING).exists()
+    return unseen and (
+        batch.kind == RefundBatchKind.CALLS or not batch.refunds.filter(outgoing__isnull=False).exists()
+    )
 
 
 @transaction.atomic
@@ -164,16 +171,32 @@ def _keep(
     spends = [(coin.txid, coin.index) for coin in prepared.coins]
     if _reserved(wallet).intersection(spends):
         raise SendingRefused("another batch was made at this moment with the same coins: try again")
-    batch = RefundBatch.objects.create(
-        wallet=wallet,
+    return _claim(
+        waiting,
+        wallet,
+        RefundBatchKind.PSBT,
+        user=user,
+        now=now,
         psbt=prepared.psbt,
         txid=prepared.txid,
         spends=[f"{txid.hex()}:{index}" for txid, index in spends],
         fee_minor=prepared.fee_sat,
         sat_per_vbyte=sat_per_vbyte,
-        made_by=user,
-        made_at=now,
     )
+
+
+@transaction.atomic
+def _claim(
+    waiting: Sequence[Refund],
+    wallet: Wallet,
+    kind: RefundBatchKind,
+    *,
+    user: User,
+    now: datetime,
+    **parts: Any,
+) -> RefundBatch:
+    """The batch with every one of ``waiting`` in it, or nothing at all. Their order is everybody's: no two claims deadlock."""
+    batch = RefundBatch.objects.create(wallet=wallet, kind=kind, made_by=user, made_at=now, **parts)
     try:
         for refund in waiting:
             refunds.put_in_batch(refund.pk, batch.pk, user=user, now=now)
@@ -182,10 +205,23 @@ def _keep(
     return batch
 
 
+def _sendable(refund_ids: Collection[int]) -> tuple[list[Refund], Wallet]:
+    """The refunds of a batch in the order in which they are locked, and the operator's active wallet of their network."""
+    waiting = list(to_be_sent().filter(pk__in=refund_ids))
+    if not waiting or len(waiting) != len(set(refund_ids)):
+        raise SendingRefused("some of these refunds do not wait to be sent any more: look at the list again")
+    network = waiting[0].asset.network
+    _require_sendable(waiting, network)
+    wallet = Wallet.objects.select_related("network").filter(network=network, owner="", active=True).first()
+    if wallet is None:
+        raise SendingRefused("the operator has no wallet on this network")
+    return waiting, wallet
+
+
 def _reserved(wallet: Wallet) -> set[tuple[bytes, int]]:
     """The outputs that open batches of ``wallet`` are about to spend."""
-    spends = open_batches().filter(wallet=wallet).values_list("spends", flat=True)
-    pairs = [text.split(":") for batch in spends for text in batch]
+    of_coins = open_batches().filter(wallet=wallet, kind=RefundBatchKind.PSBT)
+    pairs = [text.split(":") for spends in of_coins.values_list("spends", flat=True) for text in spends or ()]
     return {(bytes.fromhex(txid), int(index)) for txid, index in pairs}
 
 
@@ -195,6 +231,20 @@ def _require_sendable(waiting: Sequence[Refund], network: Network) -> None:
     for refund in waiting:
         if refund.status != RefundStatus.APPROVED or refund.asset.network_id != network.pk:
             raise SendingRefused("every refund of a batch waits to be sent, on the same network")
+
+
+def _calls_text(waiting: Sequence[Refund], network: Network, *, now: datetime) -> str:
+    content = {
+        "version": "1.0",
+        "chainId": str(network.chain_id),
+        "createdAt": int(now.timestamp() * 1000),
+        "meta": {
+            "name": "Alatau Pay refunds",
+            "description": ", ".join(refund.reference for refund in waiting),
+        },
+        "transactions": [_call(refund) for refund in waiting],
+    }
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _call(refund: Refund) -> dict[str, Any]:

@@ -93,7 +93,11 @@ def _look(outgoing_id: int, *, now: datetime) -> None:
 
 
 def _candidate(row: OutgoingTransfer) -> Refund | None:
-    """The refund that ``row`` pays: the one whose prepared transaction it is, then what is in no batch, the oldest first."""
+    """The refund that ``row`` pays, the oldest first within each of these, in this order.
+
+    The one whose prepared transaction it is; one that an officer claimed in a batch whose txid nobody can know before it is
+    signed (calls, a code); one that nobody claimed; one of a batch whose transaction is another.
+    """
     prepared = Q(batch__txid=bytes(row.txid), batch__discarded_at__isnull=True)
     candidates = Refund.objects.filter(
         status__in=OPEN,
@@ -107,8 +111,9 @@ def _candidate(row: OutgoingTransfer) -> Refund | None:
         candidates = candidates.filter(prepared)
     order = Case(
         When(prepared, then=Value(0)),
-        When(batch__isnull=True, then=Value(1)),
-        default=Value(2),
+        When(batch__isnull=False, batch__txid__isnull=True, then=Value(1)),
+        When(batch__isnull=True, then=Value(2)),
+        default=Value(3),
         output_field=IntegerField(),
     )
     return candidates.order_by(order, F("approved_at"), "pk").first()

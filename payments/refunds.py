@@ -305,8 +305,12 @@ def take_back(refund_id: int, *, now: datetime) -> Refund:
         refund.status = RefundStatus.SENDING
         if row.state == TransferState.GONE:
             refund.outgoing = None
-            refund.status = RefundStatus.SENDING if refund.batch_id else RefundStatus.APPROVED
-        refund.save(update_fields=["status", "completed_at", "sent_entry", "network_fee", "outgoing"])
+            # One that was seen when the rest of its batch was discarded belongs to no batch that is being sent.
+            if refund.batch is None or refund.batch.discarded_at is not None:
+                refund.batch, refund.status = None, RefundStatus.APPROVED
+        refund.save(
+            update_fields=["status", "completed_at", "sent_entry", "network_fee", "outgoing", "batch"]
+        )
         refund_rows.tell(invoice, refund, "RefundTakenBack", now=now, txid=row.txid_hex)
         return refund
 

@@ -45,19 +45,32 @@ class RefundSource(models.TextChoices):
     HELD = "Held", _("held for the resident")
 
 
-class RefundBatch(models.Model):
-    """Several refunds of one Bitcoin wallet in one chain transaction that waits to be signed elsewhere.
+class RefundBatchKind(models.TextChoices):
+    """How the wallet that is elsewhere learns what it pays."""
 
-    ``psbt`` is base64 (BIP-174); ``txid`` is known before signing where every input is SegWit, else empty. ``spends`` names
-    the outputs that it uses, "<txid>:<index>": no other open batch uses them. Written by ``payments.refund_sending`` alone.
+    PSBT = "psbt", _("PSBT")
+    CALLS = "calls", _("File of calls")
+    CODE = "code", _("Code to be scanned")
+
+
+class RefundBatch(models.Model):
+    """Refunds that one officer claimed in order to send them, so that nobody else sends or calls off the same ones.
+
+    Of kind "psbt": several refunds of one Bitcoin wallet in one chain transaction. ``psbt`` is base64 (BIP-174); ``txid`` is
+    known before signing where every input is SegWit, else null. ``spends`` names the outputs that it uses, "<txid>:<index>":
+    no other open batch uses them. Of kind "calls": ``calls`` is the whole text of the JSON file. Of kind "code": ``uri`` is
+    what the code of its one refund says. Written by ``payments.refund_sending`` alone.
     """
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="+")
-    psbt = models.TextField()
+    kind = models.CharField(max_length=8, choices=RefundBatchKind)
+    psbt = models.TextField(null=True)
     txid = models.BinaryField(max_length=32, null=True)
-    spends = ArrayField(models.CharField(max_length=80))
-    fee_minor = MinorAmountField()
-    sat_per_vbyte = models.PositiveIntegerField()
+    spends = ArrayField(models.CharField(max_length=80), null=True)
+    fee_minor = MinorAmountField(null=True)
+    sat_per_vbyte = models.PositiveIntegerField(null=True)
+    calls = models.TextField(null=True)
+    uri = models.CharField(max_length=300, null=True)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField()
     # Thrown away by a person before anything was broadcast: its refunds are to be sent again.
@@ -71,6 +84,39 @@ class RefundBatch(models.Model):
         ordering: ClassVar = ["-made_at", "-id"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(fee_minor__gt=0), name="refund_batch_has_fee"),
+            models.CheckConstraint(
+                condition=Q(kind__in=RefundBatchKind.values), name="refund_batch_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind="psbt",
+                    psbt__isnull=False,
+                    spends__isnull=False,
+                    fee_minor__isnull=False,
+                    sat_per_vbyte__isnull=False,
+                )
+                | (
+                    ~Q(kind="psbt")
+                    & Q(
+                        psbt__isnull=True,
+                        txid__isnull=True,
+                        spends__isnull=True,
+                        fee_minor__isnull=True,
+                        sat_per_vbyte__isnull=True,
+                    )
+                ),
+                name="refund_batch_psbt_has_its_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="calls", calls__isnull=False) & ~Q(calls="")
+                | (~Q(kind="calls") & Q(calls__isnull=True)),
+                name="refund_batch_calls_has_its_file",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="code", uri__isnull=False) & ~Q(uri="")
+                | (~Q(kind="code") & Q(uri__isnull=True)),
+                name="refund_batch_code_has_its_uri",
+            ),
             models.CheckConstraint(
                 condition=Q(discarded_at__isnull=True, discarded_by__isnull=True)
                 | Q(discarded_at__isnull=False, discarded_by__isnull=False),
