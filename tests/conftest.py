@@ -54,11 +54,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole gateways first: begun last, one worker would still be at them for minutes after the other has nothing to do."""
-    items.sort(key=lambda item: "whole_way" not in item.path.parts)
-
-
 DatabaseOperations.execute_sql_flush = flushing.flush  # type: ignore[method-assign]
 
 

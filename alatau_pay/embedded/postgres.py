@@ -77,7 +77,10 @@ class EmbeddedPostgres:
             return
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.data_dir, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=self.data_dir.parent, prefix="initdb-") as scratch:
+        # Interrupted, initdb's own child may still write for a moment while this is removed: that must not hide the interruption.
+        with tempfile.TemporaryDirectory(
+            dir=self.data_dir.parent, prefix="initdb-", ignore_cleanup_errors=True
+        ) as scratch:
             made = Path(scratch) / "data"
             made.mkdir(mode=0o700)
             password_file = Path(scratch) / "password"
