@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 from alatau_pay.assets import Asset
 
@@ -52,7 +53,7 @@ class Line:
             raise EntryRefused(f"no such side: {self.side!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A balanced set of lines under a recipe's name.
 
@@ -73,7 +74,7 @@ class Entry:
         if unbalanced := [code for code, total in sums.items() if total]:
             raise EntryRefused(f"{self.recipe} does not balance in {', '.join(unbalanced)}")
 
-    @property
+    @cached_property
     def content_sha256(self) -> bytes:
         """A digest of the recipe and the lines: tells a repeated command from another one under the same key."""
         rows = [f"{line.account.code} {line.side} {line.amount_minor}" for line in self.lines]

@@ -2,14 +2,14 @@
 
 ``post`` runs inside the caller's database transaction, so that a status and its entry stand or fall together. The
 idempotency key is unique in the database: whoever comes second reads the first one's entry. An entry is one statement,
-however many lines it has (the function ``ledger_post``, migration 0006); so are many entries.
+however many lines it has (the function ``ledger_post_one``, migration 0011); so are many entries (``ledger_post``, 0006).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
@@ -20,6 +20,7 @@ from settlements.business_day import business_date
 from settlements.entries import payable, reversal
 from settlements.entry import AccountName, Entry, Line
 from settlements.models import Account, JournalEntry
+from settlements.vouchers import Parameter, Voucher, parameters_of_many, parameters_of_one, posted_entry
 
 __all__ = [
     "DayClosed",
@@ -38,8 +39,10 @@ __all__ = [
 ]
 # The database's word for "that day takes no entry any more" (migration 0006).
 _DAY_CLOSED_SQLSTATE = "LD001"
-# Its word for "an account is missing, nothing was written".
-_ACCOUNTS_MISSING = (0, None)
+# Its words for "an account is missing, nothing was written".
+_ACCOUNT_MISSING = [(0,)]
+_ACCOUNTS_MISSING = [(0, None)]
+_POST_ONE = "SELECT ledger_post_one(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _POST = (
     "SELECT number, entry_id FROM ledger_post(%s::text[], %s::bytea[], %s::text[], %s::date[], %s::text[], %s::text[],"
     " %s::bigint[], %s::timestamptz[], %s::smallint[], %s::integer[], %s::text[], %s::text[], %s::numeric[])"
@@ -52,17 +55,6 @@ class LedgerConflict(Exception):
 
 class DayClosed(Exception):
     """The moment to post at lies in a business day that is closed; post it with a later moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voucher:
-    """An entry to be posted: what caused it, the key under which it stands once, and the moment at which it counts."""
-
-    entry: Entry
-    idempotency_key: str
-    reference: str
-    now: datetime
-    reverses: JournalEntry | None = None
 
 
 def post(
@@ -78,7 +70,9 @@ def post(
         DayClosed: the day of ``now`` takes no entry any more; the caller's database transaction has to be undone.
         TransactionManagementError: called outside a database transaction.
     """
-    return post_many([Voucher(entry, idempotency_key, reference, now, reverses)])[0]
+    _require_database_transaction()
+    voucher = Voucher(entry, idempotency_key, reference, now, reverses)
+    return _insert_one(voucher) or _standing([voucher])[idempotency_key]
 
 
 def post_many(vouchers: Sequence[Voucher]) -> list[JournalEntry]:
@@ -147,79 +141,44 @@ def _by_key(vouchers: Sequence[Voucher]) -> dict[str, Voucher]:
     return by_key
 
 
+def _insert_one(voucher: Voucher) -> JournalEntry | None:
+    """Insert the entry unless its key stands already; a rival with the same key is waited for."""
+    parameters = parameters_of_one(voucher)
+    rows = _call(_POST_ONE, parameters)
+    if rows == _ACCOUNT_MISSING:
+        _open_accounts([voucher])
+        rows = _call(_POST_ONE, parameters)
+    [(entry_id,)] = rows
+    return None if entry_id is None else posted_entry(voucher, entry_id, database=connection.alias)
+
+
 def _insert(by_key: dict[str, Voucher]) -> dict[str, JournalEntry]:
     """Insert the entries whose keys stand for nothing yet, and say which; a rival with the same key is waited for."""
     vouchers = list(by_key.values())
     if not vouchers:
         return {}
-    entries = [_row(voucher) for voucher in vouchers]
-    rows = _call(vouchers, entries)
-    if rows == [_ACCOUNTS_MISSING]:
+    parameters = parameters_of_many(vouchers)
+    rows = _call(_POST, parameters)
+    if rows == _ACCOUNTS_MISSING:
         _open_accounts(vouchers)
-        rows = _call(vouchers, entries)
-    posted = {}
-    for number, entry_id in rows:
-        entry = entries[number - 1]
-        entry.pk = entry_id
-        posted[entry.idempotency_key] = entry
-    return posted
+        rows = _call(_POST, parameters)
+    return {
+        vouchers[number - 1].idempotency_key: posted_entry(
+            vouchers[number - 1], entry_id, database=connection.alias
+        )
+        for number, entry_id in rows
+    }
 
 
-def _row(voucher: Voucher) -> JournalEntry:
-    entry = JournalEntry(
-        idempotency_key=voucher.idempotency_key,
-        content_sha256=voucher.entry.content_sha256,
-        recipe=voucher.entry.recipe,
-        business_date=business_date(voucher.now),
-        reference=voucher.reference,
-        description=voucher.entry.description,
-        reverses=voucher.reverses,
-        posted_at=voucher.now,
-        posting_count=len(voucher.entry.lines),
-    )
-    entry._state.adding, entry._state.db = False, connection.alias
-    return entry
-
-
-def _call(vouchers: list[Voucher], entries: list[JournalEntry]) -> list[tuple[int, int | None]]:
-    lines = [line for voucher in vouchers for line in voucher.entry.lines]
-    numbers = [
-        str(number) for number, voucher in enumerate(vouchers, start=1) for _line in voucher.entry.lines
-    ]
-    parameters = [
-        _texts([entry.idempotency_key for entry in entries]),
-        _texts([f"\\x{entry.content_sha256.hex()}" for entry in entries]),
-        _texts([entry.recipe for entry in entries]),
-        _plain([entry.business_date.isoformat() for entry in entries]),
-        _texts([entry.reference for entry in entries]),
-        _texts([entry.description for entry in entries]),
-        _plain(["NULL" if voucher.reverses is None else str(voucher.reverses.pk) for voucher in vouchers]),
-        _plain([entry.posted_at.isoformat() for entry in entries]),
-        _plain([str(entry.posting_count) for entry in entries]),
-        _plain(numbers),
-        _texts([line.account.code for line in lines]),
-        _plain([line.side for line in lines]),
-        _plain([str(line.amount_minor) for line in lines]),
-    ]
+def _call(statement: str, parameters: list[Parameter]) -> list[tuple[Any, ...]]:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_POST, parameters)
+            cursor.execute(statement, parameters)
             return cursor.fetchall()
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) == _DAY_CLOSED_SQLSTATE:
             raise DayClosed(str(error.__cause__).partition("\n")[0]) from error
         raise
-
-
-def _texts(values: list[str]) -> str:
-    """A list as PostgreSQL writes one. The driver's own writing asks for each item's type: half of what a post would cost."""
-    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
-    return '{"' + '","'.join(escaped) + '"}'
-
-
-def _plain(values: list[str]) -> str:
-    """The same for numbers, days, moments and letters, which need no quotes."""
-    return "{" + ",".join(values) + "}"
 
 
 def _standing(vouchers: list[Voucher]) -> dict[str, JournalEntry]:

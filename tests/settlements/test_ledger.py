@@ -227,21 +227,48 @@ def test_eight_writers_with_one_key_write_one_entry():
     assert ledger.balance_minor(HELD) == -500
 
 
+def posted_alone(entry, *, reverses=None, **voucher):
+    return ledger.post(entry, **voucher, reverses=reverses)
+
+
+def posted_among_many(entry, *, reverses=None, **voucher):
+    other = ledger.Voucher(payment_held(coin=BTC, wallet="w7", received_minor=1), "other", "test:2", NOW)
+    return ledger.post_many([other, ledger.Voucher(entry, **voucher, reverses=reverses), other])[1]
+
+
+@pytest.mark.parametrize("way", [posted_alone, posted_among_many])
 @pytest.mark.parametrize(
     "text", ['Түзету: "екі рет" есептелген', "a\\b\\", "{a,b}", "NULL", "line\nbreak", "%s", "'; --", ""]
 )
-def test_any_text_comes_back_as_it_was_given(text):
-    lines = (Line(HELD, "D", 5), Line(AccountName("reserve", BTC, part="w7.payments"), "C", 5))
+def test_any_text_comes_back_as_it_was_given(text, way):
+    lines = (
+        Line(HELD, "D", 10**77),
+        Line(AccountName("reserve", BTC, part="w7.payments"), "C", 10**77 - 5),
+        Line(AccountName("reserve", BTC, part="w8.payments"), "C", 5),
+    )
+    undone = post("undone")
     with transaction.atomic():
-        posted = ledger.post(
-            Entry("correction", lines, text), idempotency_key=f"key {text}", reference=f"test:{text}", now=NOW
+        posted = way(
+            Entry("correction", lines, text),
+            idempotency_key=f"key {text}",
+            reference=f"test:{text}",
+            now=NOW,
+            reverses=undone,
         )
     read = JournalEntry.objects.get(pk=posted.pk)
     assert (read.description, read.idempotency_key, read.reference) == (text, f"key {text}", f"test:{text}")
-    fields = [
-        field.attname for field in JournalEntry._meta.concrete_fields if field.attname != "content_sha256"
-    ]
+    fields = [field.attname for field in JournalEntry._meta.concrete_fields]
     assert {name: getattr(read, name) for name in fields} == {name: getattr(posted, name) for name in fields}
+    assert tuple(ledger.lines_of(read)) == lines
+
+
+@pytest.mark.parametrize("way", [posted_alone, posted_among_many])
+def test_a_standing_key_is_read_also_where_the_new_entry_names_an_unknown_account(way):
+    post()
+    lines = (Line(AccountName("held", KZT), "D", 5), Line(AccountName("bank", KZT), "C", 5))
+    with pytest.raises(ledger.LedgerConflict), transaction.atomic():
+        way(Entry("correction", lines), idempotency_key="k1", reference="test:1", now=NOW)
+    assert [entry.idempotency_key for entry in JournalEntry.objects.all()] == ["k1"]
 
 
 def test_many_are_posted_in_order_and_what_stands_is_read():
