@@ -163,11 +163,10 @@ class TestDay:
         """19:00 UTC is midnight there."""
         early = make_invoice(city.store, now=now)
         late = make_invoice(city.store, now=now)
-        Invoice.objects.filter(pk__in=[early.pk, late.pk]).update(
-            source="pos", expires_at=self.at(23), monitoring_expires_at=self.at(23)
-        )
-        Invoice.objects.filter(pk=early.pk).update(created_at=self.at(18, 59))
-        Invoice.objects.filter(pk=late.pk).update(created_at=self.at(19, 0))
+        for sale, made_at in ((early, self.at(18, 59)), (late, self.at(19, 0))):
+            Invoice.objects.filter(pk=sale.pk).update(
+                source="pos", created_at=made_at, expires_at=self.at(23), monitoring_expires_at=self.at(23)
+            )
         assert [sale.pk for sale in day_of(city.store, now=self.at(20)).sales] == [late.pk]
         assert [sale.pk for sale in day_of(city.store, now=self.at(18, 59, 30)).sales] == [late.pk, early.pk]
 
