@@ -17,12 +17,20 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from settlements import verification_reader
-from settlements.verification_days import FINDINGS_PER_DAY_MAX, DayProver, Proof
-from settlements.verification_reader import Place, Reader, Stretch, StretchRead
+from settlements import verification_frame, verification_reader
+from settlements.verification_days import DayProver, Proof
+from settlements.verification_reader import WITHIN_CALENDAR, Place, Reader, Stretch, StretchRead
 
 # Entries in a stretch: some seconds of work, and the unit of progress.
 STRETCH_ENTRIES = 20_000
+
+_STARTS = f"""
+SELECT business_date, id
+  FROM (SELECT business_date, id, row_number() OVER (ORDER BY business_date, id) AS number
+          FROM settlements_journalentry entry WHERE {WITHIN_CALENDAR}) numbered
+ WHERE (number - 1) %% %s = 0 ORDER BY business_date, id
+"""  # noqa: S608 - composed of constants
+_TOTAL = f"SELECT count(*) FROM settlements_journalentry entry WHERE {WITHIN_CALENDAR}"  # noqa: S608 - the same
 
 Progress = Callable[[int, int], None]
 
@@ -46,8 +54,7 @@ def verify(
         proof = Proof()
         with _readings(address, snapshot, stretches, processes) as readings:
             DayProver(reading, proof).prove(_told(readings, progress, total))
-        proof.findings += _lost_postings(reading, proof.posting_count)
-        proof.findings += _crooked_reversals(reading)
+        proof.findings += verification_frame.findings(reading, posting_count=proof.posting_count)
         proof.findings += _unexpected_seals(reading, expected or {})
     return proof
 
@@ -80,52 +87,10 @@ def _told(readings: Iterable[StretchRead], progress: Progress | None, total: int
 
 def _stretches(reading: psycopg.Connection[tuple[Any, ...]], size: int) -> tuple[list[Stretch], int]:
     """The ledger in stretches of equal size, and how many entries it has."""
-    starts = reading.execute(
-        "SELECT business_date, id FROM (SELECT business_date, id, row_number() OVER (ORDER BY business_date, id) AS number"
-        " FROM settlements_journalentry) numbered WHERE (number - 1) %% %s = 0 ORDER BY business_date, id",
-        [size],
-    ).fetchall()
-    [(total,)] = reading.execute("SELECT count(*) FROM settlements_journalentry").fetchall()
+    starts = reading.execute(_STARTS, [size]).fetchall()
+    [(total,)] = reading.execute(_TOTAL).fetchall()
     places = [*(Place(*start) for start in starts), Place(date.max, 0)]
     return [Stretch(start, end) for start, end in pairwise(places)], total
-
-
-def _lost_postings(reading: psycopg.Connection[tuple[Any, ...]], seen: int) -> Iterator[str]:
-    [(count,)] = reading.execute("SELECT count(*) FROM settlements_posting").fetchall()
-    if count == seen:
-        return
-    lost = reading.execute(
-        "SELECT entry_id, count(*) FROM settlements_posting line WHERE NOT EXISTS"
-        " (SELECT 1 FROM settlements_journalentry entry WHERE entry.id = line.entry_id)"
-        " GROUP BY entry_id ORDER BY entry_id LIMIT %s",
-        [FINDINGS_PER_DAY_MAX],
-    )
-    for entry_id, lines in lost:
-        yield f"entry {entry_id} is gone, {lines} of its postings are still there"
-
-
-def _crooked_reversals(reading: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
-    """Reversals that do not undo their entry line by line."""
-    rows = reading.execute(
-        """
-        WITH line AS (
-            SELECT entry.id, entry.reverses_id, posting.account_id, posting.amount_minor, posting.side,
-                   row_number() OVER (PARTITION BY entry.id ORDER BY posting.id) AS number
-              FROM settlements_journalentry entry JOIN settlements_posting posting ON posting.entry_id = entry.id
-             WHERE entry.reverses_id IS NOT NULL
-                OR entry.id IN (SELECT reverses_id FROM settlements_journalentry WHERE reverses_id IS NOT NULL))
-        SELECT DISTINCT coalesce(undoing.id, undone.back_id) AS id
-          FROM (SELECT * FROM line WHERE reverses_id IS NOT NULL) undoing
-          FULL JOIN (SELECT line.*, back.id AS back_id FROM line
-                       JOIN settlements_journalentry back ON back.reverses_id = line.id) undone
-            ON undone.back_id = undoing.id AND undone.number = undoing.number
-         WHERE undoing.id IS NULL OR undone.id IS NULL OR undone.account_id <> undoing.account_id
-            OR undone.amount_minor <> undoing.amount_minor OR undone.side = undoing.side
-         ORDER BY id
-        """
-    )
-    for (entry_id,) in rows:
-        yield f"entry {entry_id} is a reversal, but does not undo its entry line by line"
 
 
 def _unexpected_seals(

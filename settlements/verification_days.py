@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -90,7 +91,7 @@ class DayProver:
         if previous is not None:
             self.proof.last_day, self.proof.last_seal = previous.day, previous.seal
 
-    def _wrong_balances(self, part: DayPart, stated: dict[str, int]) -> Iterator[str]:
+    def _wrong_balances(self, part: DayPart, stated: dict[str, int | Decimal]) -> Iterator[str]:
         """Closing balances of the day that are not what the postings make them, for exactly the accounts that moved."""
         true = {code: self.held[code] for code in part.moved}
         for code in sorted(code for code in stated | true if stated.get(code) != true.get(code)):
@@ -106,16 +107,13 @@ class DayProver:
 
     def _wrong_leaves(self, part: DayPart, sealed: _Sealed) -> Iterator[str]:
         """Which entries of the day are not as they were sealed."""
-        now = bytes(part.leaf_hashes)
-        if (
-            seal.root_of(seal.split_hashes(now)) == sealed.root
-            and len(now) // seal.HASH_BYTES == sealed.entry_count
-        ):
-            kept = self._kept_hashes(sealed.day)
+        now, kept = bytes(part.leaf_hashes), self._kept_hashes(sealed.day)
+        if len(kept) != sealed.entry_count * seal.HASH_BYTES:
+            yield f"{sealed.day}: the seal states {sealed.entry_count} entries, its leaf hashes are of another number"
+        if seal.root_of(seal.split_hashes(now)) == sealed.root:
             if kept != now:
                 yield f"{sealed.day}: the kept leaf hashes were changed; its entries and its seal are sound"
             return
-        kept = self._kept_hashes(sealed.day)
         if seal.root_of(seal.split_hashes(kept)) != sealed.root:
             yield f"{sealed.day}: the root of the seal was changed, or its leaf hashes were"
         yield from self._differences(sealed.day, seal.split_hashes(now), seal.split_hashes(kept))
@@ -203,7 +201,7 @@ def _whole_days(readings: Iterable[StretchRead], proof: Proof) -> Iterator[DayPa
         yield whole
 
 
-def _closing_balances(reading: psycopg.Connection[tuple[Any, ...]]) -> Iterator[dict[str, int]]:
+def _closing_balances(reading: psycopg.Connection[tuple[Any, ...]]) -> Iterator[dict[str, int | Decimal]]:
     """The stated closing balances by account code: one dict for each sealed day, the oldest first."""
     with reading.cursor(name="closing") as cursor:
         cursor.execute(
@@ -212,4 +210,9 @@ def _closing_balances(reading: psycopg.Connection[tuple[Any, ...]]) -> Iterator[
             " LEFT JOIN settlements_account account ON account.id = closing.account_id ORDER BY sealed.day_id"
         )
         for _day, rows in groupby(cursor, key=itemgetter(0)):
-            yield {code: int(balance) for _day, code, balance in rows if balance is not None}
+            yield {code: _whole(balance) for _day, code, balance in rows if balance is not None}
+
+
+def _whole(balance: Decimal) -> int | Decimal:
+    """The balance as an integer; a column of numbers also holds NaN, which no sum of postings is."""
+    return int(balance) if balance.is_finite() else balance

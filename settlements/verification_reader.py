@@ -20,9 +20,15 @@ from settlements.business_day import business_date
 from settlements.sealed_entries import ENTRIES, EntryRow
 
 _ROWS_AT_ONCE = 2000
+# PostgreSQL knows days that Python does not ("infinity"): an entry of one is named by ``verification_frame``, not read.
+WITHIN_CALENDAR = (
+    "entry.business_date >= '0001-01-01' AND entry.business_date < '9999-12-31'"
+    " AND entry.posted_at >= '0001-01-02' AND entry.posted_at < '9999-12-31'"
+)
 _STRETCH = (
     ENTRIES
     + " WHERE (entry.business_date, entry.id) >= (%s, %s) AND (entry.business_date, entry.id) < (%s, %s)"
+    + f" AND {WITHIN_CALENDAR}"
     + " ORDER BY entry.business_date, entry.id"
 )
 
@@ -84,22 +90,22 @@ class Reader:
             result.entry_count += 1
             try:
                 leaf = row.leaf_entry
+                signed = [(code, _signed(side, amount)) for code, side, amount in leaf.lines]
             except ValueError:
                 result.findings.append(f"{_named(row)} has a line that cannot be read")
                 part.leaf_hashes += seal.NO_SEAL
                 continue
             part.leaf_hashes += seal.leaf_hash(seal.leaf_bytes(leaf))
             result.posting_count += len(leaf.lines)
-            result.findings += self._wrong_with(row, leaf.lines, part.moved)
+            result.findings += self._wrong_with(row, signed, part.moved)
         return result
 
     def _wrong_with(
-        self, row: EntryRow, lines: tuple[tuple[str, str, str], ...], moved: dict[str, int]
+        self, row: EntryRow, lines: list[tuple[str, int]], moved: dict[str, int]
     ) -> Iterator[str]:
         """What is wrong with one entry; what its lines move is added to ``moved``."""
         by_asset: dict[str, int] = defaultdict(int)
-        for code, side, amount in lines:
-            signed = int(amount) if side == "D" else -int(amount)
+        for code, signed in lines:
             moved[code] += signed
             by_asset[self.asset_of.get(code, "?")] += signed
         if any(by_asset.values()):
@@ -126,6 +132,11 @@ def connect(address: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection
+
+
+def _signed(side: str, amount: str) -> int:
+    """Debits positive, credits negative. ValueError for what is no whole number: a column of numbers also holds NaN."""
+    return int(amount) if side == "D" else -int(amount)
 
 
 def _named(row: EntryRow) -> str:

@@ -258,6 +258,7 @@ RAISED = f"""UPDATE settlements_posting SET amount_minor = amount_minor + 100 WH
                 r"entry \d+ \(settled:0\) has a line that cannot be read",
                 r"2026-11-2\d: entry \d+ \(settled:\d\) was changed after the day was sealed",
                 r"held:BTC is overdrawn: 3 more went out than came in",
+                r"account fee income\nKZT is kept as another one: fee_income, KZT",
             ],
             id="an account whose name breaks the line",
         ),
@@ -265,6 +266,97 @@ RAISED = f"""UPDATE settlements_posting SET amount_minor = amount_minor + 100 WH
             ["UPDATE settlements_journalentry SET posting_count = 5 WHERE idempotency_key = 'settled:4'"],
             [r"entry \d+ \(settled:4\) states 5 postings and has 7"],
             id="another number of postings",
+        ),
+        pytest.param(
+            [
+                "INSERT INTO settlements_closingbalance (account_id, day_id, balance_minor)"
+                " SELECT id, '2026-11-25', -7 FROM settlements_account WHERE kind IN ('payable', 'bank')"
+            ],
+            [r"2026-11-25: 1 closing balances of a day that has no seal"],
+            id="a closing balance of a day without a seal",
+        ),
+        pytest.param(
+            ["UPDATE settlements_closingbalance SET balance_minor = 'NaN' WHERE balance_minor = -40000"],
+            [r"2026-11-23: closing balance of fee_income:KZT is NaN, its postings make -40000"],
+            id="a closing balance that is no number",
+        ),
+        pytest.param(
+            [
+                f"UPDATE settlements_posting SET amount_minor = 'NaN' WHERE id IN ({POSTING_OF}"
+                " WHERE entry.idempotency_key = 'settled:4')"
+            ],
+            [r"entry \d+ \(settled:4\) has a line that cannot be read"],
+            id="amounts that are no numbers",
+        ),
+        pytest.param(
+            ["UPDATE settlements_account SET merchant_id = NULL, kind = 'bank' WHERE kind = 'payable'"],
+            [r"account payable:KZT:\w+ is kept as another one: bank, KZT"],
+            id="an account of another kind and of no merchant",
+        ),
+        pytest.param(
+            ["UPDATE settlements_account SET part = 'w8.payments' WHERE kind = 'reserve'"],
+            [r"account reserve:BTC:w7.payments is kept as another one: reserve, BTC, w8.payments"],
+            id="coins in another wallet",
+        ),
+        pytest.param(
+            [
+                "UPDATE settlements_account SET asset_code = 'ETH' WHERE code = 'position:BTC'",
+                "UPDATE settlements_posting SET asset_code = 'ETH'"
+                " WHERE account_id = (SELECT id FROM settlements_account WHERE code = 'position:BTC')",
+            ],
+            [
+                r"account position:BTC is kept as another one: position, ETH",
+                r"entry \d+ \(settled:\d\) does not balance in BTC, ETH",
+            ],
+            id="an account and its postings in another asset",
+        ),
+        pytest.param(
+            ["UPDATE settlements_account SET asset_decimals = 6 WHERE code = 'held:BTC'"],
+            [r"accounts in BTC are kept with 6, 8 decimals"],
+            id="an account with other decimals",
+        ),
+        pytest.param(
+            ["DELETE FROM settlements_closedday WHERE day = '2026-11-22'"],
+            [
+                r"2026-11-22: sealed, and not closed: it takes entries",
+                r"2026-11-23: closed, and the day before is not",
+            ],
+            id="a closed day opened again",
+        ),
+        pytest.param(
+            [
+                "INSERT INTO settlements_closedday (day, closed_at) VALUES ('2026-12-24', '2026-12-25 12:00+05')"
+            ],
+            [r"2026-12-24: closed, and the day before is not"],
+            id="a day to come closed already",
+        ),
+        *(
+            pytest.param(
+                [
+                    f"UPDATE settlements_journalentry SET posted_at = '{moment}', business_date = '{day}'"
+                    " WHERE idempotency_key = 'settled:4'",
+                    f"UPDATE settlements_posting SET business_date = '{day}' WHERE business_date = '2026-11-25'",
+                ],
+                [
+                    rf"entry \d+ \(settled:4\) counts on {day} and was posted at {moment}.*: beyond every calendar"
+                ],
+                id=f"an entry of a day that no seal reaches: {day}",
+            )
+            for day, moment in [
+                ("infinity", "infinity"),
+                ("-infinity", "-infinity"),
+                ("9999-12-31", "9999-12-31 07:00:00"),
+            ]
+        ),
+        pytest.param(
+            [
+                "UPDATE settlements_journalentry SET reverses_id = NULL WHERE idempotency_key = 'held:reversed'"
+            ],
+            [
+                r"2026-11-24: entry \d+ \(held:reversed\) was changed after the day was sealed",
+                r"entry \d+ is a reversal by its recipe or by its reference alone, not by both",
+            ],
+            id="a reversal that names no entry",
         ),
     ],
 )
@@ -301,6 +393,38 @@ def test_an_entry_that_counts_on_another_day_than_its_moments_is_found(books):
             cursor.execute(
                 f"ALTER TABLE settlements_journalentry ADD CONSTRAINT entry_counts_on_its_day {rule} NOT VALID"
             )
+
+
+@pytest.fixture
+def rules_taken_away(books):
+    """Somebody who may change the tables themselves; put back afterwards."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE settlements_dayseal DROP CONSTRAINT seal_has_every_leaf")
+        cursor.execute("ALTER TABLE settlements_posting DISABLE TRIGGER posting_append_only")
+        cursor.execute("DROP TRIGGER day_may_close ON settlements_closedday")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE settlements_dayseal ADD CONSTRAINT seal_has_every_leaf"
+            " CHECK (length(leaf_hashes) = entry_count * 32) NOT VALID"
+        )
+        cursor.execute("ALTER TABLE settlements_posting ENABLE TRIGGER posting_append_only")
+        cursor.execute(
+            "CREATE TRIGGER day_may_close BEFORE INSERT ON settlements_closedday"
+            " FOR EACH ROW EXECUTE FUNCTION check_day_may_close()"
+        )
+
+
+def test_rules_that_were_switched_off_and_stayed_so_are_found(rules_taken_away):
+    assert verify().findings == [
+        "settlements_posting: the rule posting_append_only is switched off",
+        "settlements_closedday: no rule guards it against INSERT",
+    ]
+
+
+def test_a_seal_that_states_another_number_of_entries_is_found(rules_taken_away):
+    behind_its_back("UPDATE settlements_dayseal SET entry_count = 9 WHERE day_id = '2026-11-22'")
+    assert "2026-11-22: the seal states 9 entries, its leaf hashes are of another number" in verify().findings
 
 
 def test_more_given_back_than_was_held_is_found(books):
