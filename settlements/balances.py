@@ -24,26 +24,39 @@ _BALANCE = "SELECT ledger_balance(%s, %s::date)"
 _TOTAL = """
 SELECT coalesce(sum(ledger_balance(code, %s::date)), 0) FROM settlements_account WHERE kind = %s AND asset_code = %s
 """
-# The balance of the evening before, and of the day itself what does not lie beyond a bound.
-_WITHIN_DAY = """
+# The balance of the evening before, and of the day itself what was posted by then.
+_AS_OF = """
 SELECT ledger_balance(%s, %s::date) + coalesce(
        (SELECT sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END)
           FROM settlements_posting line JOIN settlements_journalentry entry ON entry.id = line.entry_id
-         WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s) AND line.business_date = %s AND """
-_AS_OF = _WITHIN_DAY + "entry.posted_at <= %s), 0)"
-_AT_ENTRY = _WITHIN_DAY + "line.entry_id <= %s), 0)"
+         WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s) AND line.business_date = %s
+           AND entry.posted_at <= %s), 0)
+"""
 _FOREVER = "infinity"
 
+# The balance at the top is of the same moment as the rows: an entry that commits meanwhile, with a number below theirs, would
+# shift all of them by its amount.
 _MOVEMENTS = """
-SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference, entry.description, page.net
-  FROM (SELECT line.business_date, line.entry_id,
-               sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) AS net
-          FROM settlements_posting line
-         WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %s)
-           AND line.business_date >= %s AND (line.business_date, line.entry_id) < (%s, %s)
-         GROUP BY line.business_date, line.entry_id
-         ORDER BY line.business_date DESC, line.entry_id DESC LIMIT %s) page
-  JOIN settlements_journalentry entry ON entry.id = page.entry_id
+WITH page AS MATERIALIZED (
+    SELECT line.business_date, line.entry_id,
+           sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END) AS net
+      FROM settlements_posting line
+     WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %(code)s)
+       AND line.business_date >= %(first)s AND (line.business_date, line.entry_id) < (%(day)s, %(entry)s)
+     GROUP BY line.business_date, line.entry_id
+     ORDER BY line.business_date DESC, line.entry_id DESC LIMIT %(size)s
+), newest AS (
+    SELECT business_date, entry_id FROM page ORDER BY business_date DESC, entry_id DESC LIMIT 1
+), top AS MATERIALIZED (
+    SELECT ledger_balance(%(code)s, newest.business_date - 1) + coalesce(
+           (SELECT sum(CASE line.side WHEN 'D' THEN line.amount_minor ELSE -line.amount_minor END)
+              FROM settlements_posting line
+             WHERE line.account_id = (SELECT id FROM settlements_account WHERE code = %(code)s)
+               AND line.business_date = newest.business_date AND line.entry_id <= newest.entry_id), 0) AS balance
+      FROM newest
+)
+SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference, entry.description, page.net, top.balance
+  FROM page JOIN settlements_journalentry entry ON entry.id = page.entry_id CROSS JOIN top
  ORDER BY entry.business_date DESC, entry.id DESC
 """
 
@@ -99,7 +112,8 @@ def total_at_close(kind: str, asset: Asset, day: date) -> int:
 
 def as_of(account: AccountName, instant: datetime) -> int:
     """The balance after every entry that counts at ``instant`` or before; final once that day is closed."""
-    return _within_day(_AS_OF, account, business_date(instant), instant)
+    day = business_date(instant)
+    return _figure(_AS_OF, [account.code, day - timedelta(days=1), account.code, day, instant])
 
 
 def statement_page(
@@ -111,25 +125,28 @@ def statement_page(
     balance at the page's top is the last closing balance with the rest of its day.
     """
     end = before if before and before.day <= last else Place(last + timedelta(days=1), 0)
+    bounds: dict[str, Any] = {
+        "code": account.code,
+        "first": first,
+        "day": end.day,
+        "entry": end.entry_id,
+        "size": size + 1,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_MOVEMENTS, [account.code, first, end.day, end.entry_id, size + 1])
+        cursor.execute(_MOVEMENTS, bounds)
         rows = cursor.fetchall()
     shown = rows[:size]
     if not shown:
         return StatementPage((), None)
-    balance = _within_day(_AT_ENTRY, account, shown[0][1], shown[0][0])
+    balance = int(shown[0][-1])
     movements = []
-    for entry_id, day, posted_at, recipe, reference, description, net in shown:
+    for entry_id, day, posted_at, recipe, reference, description, net, _top in shown:
         movements.append(
             Movement(entry_id, day, posted_at, recipe, reference, description, int(net), balance)
         )
         balance -= int(net)
     older = Place(shown[-1][1], shown[-1][0]) if len(rows) > size else None
     return StatementPage(tuple(movements), older)
-
-
-def _within_day(statement: str, account: AccountName, day: date, bound: datetime | int) -> int:
-    return _figure(statement, [account.code, day - timedelta(days=1), account.code, day, bound])
 
 
 def _figure(statement: str, parameters: list[Any]) -> int:

@@ -1,9 +1,10 @@
 """Balances now and at any moment are what summing every posting gives, whatever is closed, sealed or posted late at night."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,38 @@ def test_an_entry_with_two_lines_on_one_account_is_one_movement():
         )
     page = balances.statement_page(HELD, first=DAY, last=DAY)
     assert [(move.amount_minor, move.balance_minor) for move in page.movements] == [(3, -7), (-10, -10)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_that_commits_while_a_page_is_read_does_not_shift_its_balances():
+    """Its number is below the newest one's; it commits as soon as the page's first statement has been read."""
+    post("first", 1, at=MIDNIGHT)
+    inserted, may_commit = threading.Event(), threading.Event()
+
+    def slow_till():
+        try:
+            with transaction.atomic():
+                post("slow", 1_000, at=MIDNIGHT)
+                inserted.set()
+                may_commit.wait(timeout=10)
+        finally:
+            connections.close_all()
+
+    till = threading.Thread(target=slow_till)
+    till.start()
+    assert inserted.wait(timeout=10)
+    post("newest", 20, at=MIDNIGHT)
+
+    def then_commit(execute, *statement):
+        outcome = execute(*statement)
+        may_commit.set()
+        till.join(timeout=10)
+        return outcome
+
+    with connection.execute_wrapper(then_commit):
+        page = balances.statement_page(HELD, first=DAY, last=DAY)
+    assert [(move.amount_minor, move.balance_minor) for move in page.movements] == [(-20, -21), (-1, -1)]
+    assert balances.balance_minor(HELD) == -1_021
 
 
 def test_a_place_after_the_period_shows_the_period_from_its_end():
