@@ -5,19 +5,25 @@ An entry that stands is never edited: what was wrong in it is put right by lines
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
 
+from alatau_pay.assets import CODE_PATTERN, KZT
 from merchants.models import Merchant, User
 from settlements import two_people
 from settlements.entries import correction
 from settlements.entry import AccountName, Entry, EntryRefused, Line
-from settlements.models import AccountKind, Correction, CorrectionLine
+from settlements.models import AccountKind, Correction, CorrectionLine, ReserveSource
 from settlements.two_people import DocumentRefused
 
 _OF_A_MERCHANT = frozenset({AccountKind.PAYABLE.value, AccountKind.FEE_RECEIVABLE.value})
+_OF_COINS = frozenset(
+    {AccountKind.RESERVE.value, AccountKind.HELD.value, AccountKind.REFUND.value, AccountKind.SCREENED.value}
+)
+_RESERVE_PART = re.compile(rf"(w[0-9]+\.)?({'|'.join(ReserveSource.values)})")
 
 
 def prepare(
@@ -77,8 +83,21 @@ def _entry(lines: Sequence[Line], *, document_number: str, reason: str) -> Entry
 def _check_account(account: AccountName) -> None:
     if account.kind not in AccountKind.values:
         raise DocumentRefused(f"there is no account {account.code}")
+    if not _is_of_recipes(account):
+        raise DocumentRefused(f"there is no account {account.code}")
     if bool(account.merchant_id) != (account.kind in _OF_A_MERCHANT):
         raise DocumentRefused(f"{account.code}: a merchant's account names the merchant, and no other does")
+
+
+def _is_of_recipes(account: AccountName) -> bool:
+    """Whether a recipe could post to it. Money on a mistyped one would be in no balance that anybody reads."""
+    if account.kind == AccountKind.POSITION:
+        return bool(CODE_PATTERN.fullmatch(account.part)) if account.asset == KZT else not account.part
+    if (account.kind in _OF_COINS) == (account.asset == KZT):
+        return False
+    if account.kind == AccountKind.RESERVE:
+        return _RESERVE_PART.fullmatch(account.part) is not None
+    return not account.part
 
 
 def _check_merchants(merchant_ids: set[str]) -> None:

@@ -93,6 +93,25 @@ def test_a_refused_correction_is_not_posted(merchant: Merchant, officer: User, c
         ([Line(FEES, DEBIT, 5), Line(AccountName("payable", KZT), CREDIT, 5)], "merchant's account"),
         ([Line(FEES, DEBIT, 5), Line(AccountName("bank", KZT, "m1"), CREDIT, 5)], "merchant's account"),
         ([Line(FEES, DEBIT, 5), Line(payable("nobody"), CREDIT, 5)], "no such merchant: nobody"),
+        # Accounts that look like others and that nobody reads; a line break in one stops the day's sealing for good.
+        (
+            [Line(FEES, DEBIT, 5), Line(AccountName("bank", KZT, part="x"), CREDIT, 5)],
+            "no account bank:KZT:x",
+        ),
+        ([Line(FEES, DEBIT, 5), Line(AccountName("position", KZT), CREDIT, 5)], "no account position:KZT"),
+        (
+            [Line(AccountName("bank", BTC), DEBIT, 5), Line(AccountName("held", BTC), CREDIT, 5)],
+            "no account bank:BTC",
+        ),
+        ([Line(FEES, DEBIT, 5), Line(AccountName("held", KZT), CREDIT, 5)], "no account held:KZT"),
+        (
+            [Line(reserve(BTC, "w7", "paymnts"), DEBIT, 5), Line(AccountName("held", BTC), CREDIT, 5)],
+            "no account reserve:BTC:w7.paymnts",
+        ),
+        (
+            [Line(reserve(BTC, "w7\n"), DEBIT, 5), Line(AccountName("held", BTC), CREDIT, 5)],
+            "no account reserve:BTC:w7\n",
+        ),
     ],
 )
 def test_lines_that_cannot_be_posted_are_refused(officer: User, lines: list[Line], message: str) -> None:
