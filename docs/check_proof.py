@@ -1,4 +1,4 @@
-"""python3 check_proof.py PROOF.json [SEAL]: is the entry in the sealed ledger, and SEAL (noted elsewhere) among its seals?"""
+"""python3 check_proof.py PROOF.json SEAL: is the entry in the ledger whose seal SEAL was noted on the entry's day or later?"""
 
 import hashlib
 import json
@@ -20,9 +20,10 @@ seal = bytes.fromhex(proof["previous_seal"])
 for day in days:
     seal = sha256(b"\x02", seal, day["day"].encode(), bytes.fromhex(day["root"]))
     sound = sound and seal.hex() == day["seal"]
-noted = len(sys.argv) < 3 or sys.argv[2] in [day["seal"] for day in days]
+given = sys.argv[2:3]
+proved = sound and (not given or given[0].lower() in [day["seal"] for day in days])
 print(json.dumps(entry, indent=2, ensure_ascii=False))
-print("In the sealed ledger." if sound else "NOT PROVED: this entry does not lead to these seals.")
 print("Seals:", *(f"{day['day']} {day['seal']}" for day in (days[0], days[-1])))
-print("" if noted else "NOT PROVED: the seal that you noted is not among them.")
-sys.exit(0 if sound and noted else 1)
+says = "In the sealed ledger." if given else "Leads to these seals; compare a noted one: files can be forged."
+print(says if proved else "NOT PROVED: the entry does not lead to these, or your seal is none.")
+sys.exit(0 if proved else 1)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from settlements import days
 from settlements.business_day import business_date
+from settlements.models import DaySeal
 from tests.browser.conftest import log_in
 from tests.settlements import books
 
@@ -19,6 +20,7 @@ def test_a_proof_is_downloaded_and_checked(city, context, page, site, now):
     for hours in (26, 25, 0):
         books.sale(city.merchant, 1_250_000, fee=12_500, vat=2_000, now=now - timedelta(hours=hours))
     days.close_due(now)
+    noted = bytes(DaySeal.objects.latest("day_id").seal).hex()
     log_in(context, city.owner, site.url)
     first = business_date(now - timedelta(days=3))
     page.goto(f"/stores/{city.store.pk}/account/?first_day={first}")
@@ -27,7 +29,7 @@ def test_a_proof_is_downloaded_and_checked(city, context, page, site, now):
     with page.expect_download() as download:
         page.get_by_role("link", name="Proof").last.click()
     checked = subprocess.run(
-        [sys.executable, "-I", str(CHECKER), str(download.value.path())],
+        [sys.executable, "-I", str(CHECKER), str(download.value.path()), noted],
         capture_output=True,
         text=True,
         check=False,

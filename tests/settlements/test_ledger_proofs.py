@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from alatau_pay.assets import KZT, Asset
 from merchants.models import Role
-from settlements import days, ledger, proofs
+from settlements import days, ledger, proofs, seal
 from settlements.business_day import business_date
 from settlements.entries import correction, payable, payment_held, payment_settled
 from settlements.entry import Line
@@ -100,16 +100,32 @@ def test_a_merchant_downloads_the_proof_and_checks_it(world, entry, tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert '"key": "mine"' in checked.stdout
     assert f'"payable:KZT:{world.merchant.pk}"' in checked.stdout
-    assert "In the sealed ledger." in checked.stdout
+    assert "compare a noted one" in checked.stdout
 
 
 def test_a_seal_noted_elsewhere_is_looked_for(world, entry, tmp_path):
     proof = proofs.proof_of(entry, world.merchant)
     for sealed in DaySeal.objects.all():
-        assert check(proof, tmp_path, bytes(sealed.seal).hex()).returncode == 0
+        checked = check(proof, tmp_path, bytes(sealed.seal).hex())
+        assert checked.returncode == 0
+        assert "In the sealed ledger." in checked.stdout
     refused = check(proof, tmp_path, "00" * 32)
     assert refused.returncode == 1
-    assert "not among them" in refused.stdout
+    assert "NOT PROVED" in refused.stdout
+    assert "In the sealed ledger." not in refused.stdout
+
+
+def test_a_proof_made_up_from_end_to_end_is_in_no_ledger(entry, tmp_path):
+    """Anybody can seal a leaf of their own: only a seal noted elsewhere tells, and without one nothing more is claimed."""
+    noted = bytes(DaySeal.objects.first().seal).hex()
+    leaf = json.dumps({"business_date": "2026-11-23", "key": "mine", "lines": [["payable:KZT:m", "C", "1"]]})
+    root = seal.root_of([seal.leaf_hash(leaf.encode())])
+    made = seal.seal_of(previous=seal.NO_SEAL, day=date(2026, 11, 23), root=root)
+    day = {"day": "2026-11-23", "root": root.hex(), "seal": made.hex()}
+    forged = {"leaf": leaf, "path": [], "previous_seal": "00" * 32, "days": [day]}
+    assert check(forged, tmp_path, noted).returncode == 1
+    for arguments in ([], [noted]):
+        assert "In the sealed ledger." not in check(forged, tmp_path, *arguments).stdout
 
 
 def changed(proof, **changes):
