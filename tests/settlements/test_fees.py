@@ -3,7 +3,8 @@
 from datetime import date, datetime
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from settlements.entries import payment_settled
 from settlements.fee_terms import Fee, FeeTerms, fee_of
 from settlements.fees import FeeUnknown, fee_for, volume_tiyn
 from settlements.models import FeeSchedule
+from tests import world as city
 
 pytestmark = pytest.mark.django_db
 
@@ -83,9 +85,8 @@ def test_within_a_scope_the_latest_date_holds(merchant):
     assert fee(merchant, on=date(2026, 3, 5)) == 6_000
 
 
-def sell(merchant, gross_tiyn, *, day, key):
-    """A settled sale without a fee, on a day."""
-    entry = payment_settled(
+def _sale(merchant, gross_tiyn):
+    return payment_settled(
         merchant_id=merchant.pk,
         coin=Asset("BTC", "BTC", 8),
         wallet="w7",
@@ -94,8 +95,12 @@ def sell(merchant, gross_tiyn, *, day, key):
         gross_tiyn=gross_tiyn,
         fee=Fee(0, 0),
     )
+
+
+def sell(merchant, gross_tiyn, *, day, key):
+    """A settled sale without a fee, on a day."""
     now = datetime(day.year, day.month, day.day, 12, tzinfo=ALMATY)
-    return ledger.post(entry, idempotency_key=key, reference=f"test:{key}", now=now)
+    return ledger.post(_sale(merchant, gross_tiyn), idempotency_key=key, reference=f"test:{key}", now=now)
 
 
 def test_a_tier_is_reached_by_the_sales_of_the_month_before(merchant):
@@ -116,6 +121,24 @@ def test_a_tier_is_reached_by_the_sales_of_the_month_before(merchant):
     ledger.reverse(reversed_later, idempotency_key="undone", now=datetime(2026, 2, 28, 13, tzinfo=ALMATY))
     assert volume_tiyn(merchant.pk, month_of=date(2026, 2, 14)) == 1_000_000
     assert fee(merchant) == 8_000
+
+
+def test_a_merchants_volume_is_read_without_the_sales_of_all_others(merchant, world):
+    """It is asked for while a payment settles: with a million entries, reading all of them took seconds."""
+    other = city.build_merchant(world.admin, business_id=city.BUSINESS_IDS[1])[0]
+    for number in range(5):
+        sell(merchant, 1_000, day=date(2026, 2, 1 + number), key=f"mine:{number}")
+    noon = datetime(2026, 2, 1, 12, tzinfo=ALMATY)
+    ledger.post_many(
+        [ledger.Voucher(_sale(other, 7), f"other:{number}", "test:1", noon) for number in range(2_000)]
+    )
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as asked:
+        cursor.execute("ANALYZE settlements_posting, settlements_journalentry, settlements_account")
+        assert volume_tiyn(merchant.pk, month_of=date(2026, 2, 1)) == 5_000
+        cursor.execute(f"EXPLAIN {asked.captured_queries[-1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan on settlements_posting" not in plan
+    assert "Seq Scan on settlements_journalentry" not in plan
 
 
 def test_where_no_tier_is_reached_the_wider_scope_holds(merchant):
