@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant
 from settlements.fee_terms import FeeTerms
+from settlements.models.ledger import JournalEntry
 
 
 class FeeSchedule(models.Model):
@@ -73,3 +75,10 @@ class VatRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rate_basis_points / 100:.2f} % from {self.valid_from}"
+
+    def clean(self) -> None:
+        """A rate begins after every day that has entries: their VAT was posted, and the month's documents name its rate."""
+        if self.valid_from and JournalEntry.objects.filter(business_date__gte=self.valid_from).exists():
+            raise ValidationError(
+                {"valid_from": _("Entries of this day were posted at the rate before: begin on a later day.")}
+            )

@@ -14,7 +14,7 @@ from settlements.business_day import ALMATY
 from settlements.entries import payment_settled
 from settlements.fee_terms import Fee, FeeTerms, fee_of
 from settlements.fees import FeeUnknown, fee_for, volume_tiyn
-from settlements.models import FeeSchedule
+from settlements.models import FeeSchedule, VatRate
 from tests import world as city
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,21 @@ def test_vat_was_12_per_cent_before():
     assert fee_for(merchant_id="m", asset_code="BTC", gross_tiyn=1_000_000, on=date(2025, 12, 31)) == Fee(
         10_000, 1_200
     )
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "is_taken"), [("2026-03-04", False), ("2026-03-05", False), ("2026-03-06", True)]
+)
+def test_an_officer_enters_no_vat_rate_for_days_whose_vat_was_posted(
+    merchant, admin_client, valid_from, is_taken
+):
+    """The fee's invoice names the rate by the dated rows: it would not be the one that the ledger was posted at."""
+    sell(merchant, 1_000, day=date(2026, 3, 5), key="sale")
+    page = admin_client.post(
+        "/admin/settlements/vatrate/add/", {"valid_from": valid_from, "rate_basis_points": "2000"}
+    )
+    assert page.status_code == (302 if is_taken else 200)
+    assert VatRate.objects.filter(rate_basis_points=2000).exists() == is_taken
 
 
 def test_a_day_before_every_schedule_has_no_fee_to_guess():
