@@ -23,6 +23,8 @@ from settlements.verification_reader import WITHIN_CALENDAR, Place, Reader, Stre
 
 # Entries in a stretch: some seconds of work, and the unit of progress.
 STRETCH_ENTRIES = 20_000
+# What Django's connection is made of besides libpq's own words.
+_DJANGOS_OWN = frozenset({"context", "cursor_factory", "prepare_threshold", "isolation_level"})
 
 _STARTS = f"""
 SELECT business_date, id
@@ -107,6 +109,6 @@ def _unexpected_seals(
 
 
 def _address() -> dict[str, Any]:
-    """Where the database is, for connections without Django."""
+    """Where the database is and how it is reached (TLS included), for connections without Django."""
     known = connection.get_connection_params()
-    return {key: known[key] for key in ("host", "port", "user", "password", "dbname") if known.get(key)}
+    return {key: value for key, value in known.items() if key not in _DJANGOS_OWN and value not in (None, "")}

@@ -128,7 +128,8 @@ class Reader:
 
 def connect(address: dict[str, Any]) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection whose database transaction sees one moment and changes nothing."""
-    connection = psycopg.connect(**address, options="-c timezone=UTC")
+    options = f"{address.get('options', '')} -c timezone=UTC".strip()
+    connection = psycopg.connect(**{**address, "options": options})
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection

@@ -473,6 +473,30 @@ def test_verifying_does_not_disturb_posting(books):
     assert JournalEntry.objects.filter(idempotency_key__startswith="meanwhile").count() == 1
 
 
+def test_verifying_connects_as_the_program_does(books):
+    """With all that the database's address says, such as how TLS is asked for: here, the name under which it connects."""
+    seen = []
+
+    def look(done, total):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'at night'")
+            seen.append(cursor.fetchone()[0])
+
+    before = connection.settings_dict["OPTIONS"]
+    connection.close()
+    connection.settings_dict["OPTIONS"] = {
+        **before,
+        "application_name": "at night",
+        "options": "-c work_mem=8MB",
+    }
+    try:
+        assert verify(progress=look).findings == []
+    finally:
+        connection.close()
+        connection.settings_dict["OPTIONS"] = before
+    assert seen == [3], "the program's own, the one that holds the snapshot, and the reader's"
+
+
 def test_the_command_says_what_it_proved(books):
     output = StringIO()
     call_command("verify_ledger", "--processes", "1", stdout=output)
