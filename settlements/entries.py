@@ -86,7 +86,7 @@ def payment_screened(*, coin: Asset, wallet: str, received_minor: int) -> Entry:
 
 
 def screened_released(*, coin: Asset, released_minor: int) -> Entry:
-    """Screened money that was found clean: held for the resident, to be accepted or given back like other held money."""
+    """Screened money that was found clean: held for the resident like other held money. No rounding."""
     return entry_of(
         "screened_released",
         (AccountName("screened", coin), DEBIT, released_minor),
@@ -239,7 +239,10 @@ def payout_returned(*, merchant_id: str, amount_tiyn: int) -> Entry:
 
 
 def direct_settled(*, merchant_id: str, fee: Fee) -> Entry:
-    """A payment into the store's own wallet: only the fee and its VAT are the platform's, and are owed by the merchant."""
+    """A payment into the store's own wallet: only the fee and its VAT are the platform's, and are owed by the merchant.
+
+    Rounding: the fee and its VAT half up to a tiyn each, as of a payment that is settled in tenge.
+    """
     return entry_of(
         "direct_settled",
         (AccountName("fee_receivable", KZT, merchant_id), DEBIT, fee.total_tiyn),
@@ -249,7 +252,7 @@ def direct_settled(*, merchant_id: str, fee: Fee) -> Entry:
 
 
 def correction(lines: Iterable[Line], *, description: str) -> Entry:
-    """What two people found to be missing in the books; the description says why, and names the document.
+    """What two people found to be missing in the books; the description says why, and names the document. No rounding.
 
     Raises:
         EntryRefused: no description, or the lines do not balance.
@@ -260,7 +263,7 @@ def correction(lines: Iterable[Line], *, description: str) -> Entry:
 
 
 def reversal(recipe: str, lines: Iterable[Line]) -> Entry:
-    """The entry that undoes ``lines``: the same accounts and amounts on the other side."""
+    """The entry that undoes ``lines``: the same accounts and amounts on the other side. No rounding."""
     swapped = tuple(
         Line(line.account, CREDIT if line.side == DEBIT else DEBIT, line.amount_minor) for line in lines
     )

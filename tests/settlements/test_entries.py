@@ -1,10 +1,13 @@
 """Each recipe's worked example, and what every recipe holds."""
 
+import inspect
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alatau_pay.assets import KZT, Asset
+from settlements import entries
 from settlements.entries import (
     correction,
     cost_of,
@@ -342,3 +345,19 @@ def test_the_content_digest_tells_entries_apart():
         payment_held(coin=BTC, wallet="w7", received_minor=1).content_sha256
         != payment_held(coin=BTC, wallet="w7", received_minor=2).content_sha256
     )
+
+
+def test_every_recipe_names_its_rounding():
+    recipes = [
+        recipe
+        for recipe in vars(entries).values()
+        if inspect.isfunction(recipe)
+        and recipe.__module__ == entries.__name__
+        and recipe.__annotations__["return"] == "Entry"
+    ]
+    assert len(recipes) == 18
+    assert [
+        recipe.__name__
+        for recipe in recipes
+        if "ounding" not in recipe.__doc__ and "rounded" not in recipe.__doc__
+    ] == []
