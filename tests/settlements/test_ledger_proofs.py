@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -246,6 +247,33 @@ def test_the_account_is_read_page_by_page(world):
     assert second.context["older_url"] == ""
     newest = client.get(f"/stores/{world.store.pk}/account/{second.context['newest_url']}")
     assert newest.context["rows"][0] == rows[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_owed_at_the_end_is_what_the_newest_movement_says(world):
+    """A sale that settles while the page is made is on it with its row, or not at all."""
+    settle(world.merchant, "first", at=NOW)
+
+    def till():
+        try:
+            settle(world.merchant, "meanwhile", at=NOW)
+        finally:
+            connections.close_all()
+
+    def settle_beside(execute, sql, *rest):
+        outcome = execute(sql, *rest)
+        if "settlements_posting" in sql:
+            thread = threading.Thread(target=till)
+            thread.start()
+            thread.join(timeout=10)
+        return outcome
+
+    client = client_of(world.owner)
+    with connection.execute_wrapper(settle_beside):
+        page = client.get(f"/stores/{world.store.pk}/account/")
+    assert [row.owed_tiyn for row in page.context["rows"]] == [988_400]
+    assert page.context["closing_tiyn"] == 988_400
+    assert ledger.owed_tiyn(world.merchant) == 2 * 988_400
 
 
 @pytest.mark.parametrize("place", ["x", "2026-13-45-1", "2026-11-23-99999999999999999999", "2026-11-23"])
