@@ -28,7 +28,7 @@ class Asset:
     decimals: int
 
     def __post_init__(self) -> None:
-        if not CODE_PATTERN.match(self.code):
+        if not CODE_PATTERN.fullmatch(self.code):
             raise ValueError(f"not an asset code: {self.code!r}")
         if isinstance(self.decimals, bool) or not isinstance(self.decimals, int):
             raise ValueError("decimals is an integer")

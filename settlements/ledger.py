@@ -39,9 +39,8 @@ __all__ = [
 ]
 # The database's word for "that day takes no entry any more" (migration 0006).
 _DAY_CLOSED_SQLSTATE = "LD001"
-# Its words for "an account is missing, nothing was written".
-_ACCOUNT_MISSING = [(0,)]
-_ACCOUNTS_MISSING = [(0, None)]
+# What its answer begins with when an account is missing and nothing was written.
+_ACCOUNT_MISSING = 0
 _POST_ONE = "SELECT ledger_post_one(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _POST = (
     "SELECT number, entry_id FROM ledger_post(%s::text[], %s::bytea[], %s::text[], %s::date[], %s::text[], %s::text[],"
@@ -50,7 +49,7 @@ _POST = (
 
 
 class LedgerConflict(Exception):
-    """The idempotency key was used before with other content."""
+    """The idempotency key was used before with other content, or for another cause."""
 
 
 class DayClosed(Exception):
@@ -60,13 +59,13 @@ class DayClosed(Exception):
 def post(
     entry: Entry, *, idempotency_key: str, reference: str, now: datetime, reverses: JournalEntry | None = None
 ) -> JournalEntry:
-    """Write ``entry`` once. The same key and content again returns the entry that stands.
+    """Write ``entry`` once. The same key, content and cause again returns the entry that stands.
 
     Guarantees: one entry per key; every asset balances (checked here and by the database); nothing is written when
     anything is refused.
 
     Raises:
-        LedgerConflict: the key stands for another entry.
+        LedgerConflict: the key stands for another entry, or for one with another cause.
         DayClosed: the day of ``now`` takes no entry any more; the caller's database transaction has to be undone.
         TransactionManagementError: called outside a database transaction.
     """
@@ -136,19 +135,14 @@ def _by_key(vouchers: Sequence[Voucher]) -> dict[str, Voucher]:
     by_key: dict[str, Voucher] = {}
     for voucher in vouchers:
         first = by_key.setdefault(voucher.idempotency_key, voucher)
-        if first is not voucher and first.entry.content_sha256 != voucher.entry.content_sha256:
+        if first is not voucher and _said(first) != _said(voucher):
             raise LedgerConflict(f"{voucher.idempotency_key} is given for two entries")
     return by_key
 
 
 def _insert_one(voucher: Voucher) -> JournalEntry | None:
     """Insert the entry unless its key stands already; a rival with the same key is waited for."""
-    parameters = parameters_of_one(voucher)
-    rows = _call(_POST_ONE, parameters)
-    if rows == _ACCOUNT_MISSING:
-        _open_accounts([voucher])
-        rows = _call(_POST_ONE, parameters)
-    [(entry_id,)] = rows
+    [(entry_id,)] = _write(_POST_ONE, parameters_of_one(voucher), [voucher])
     return None if entry_id is None else posted_entry(voucher, entry_id, database=connection.alias)
 
 
@@ -157,17 +151,25 @@ def _insert(by_key: dict[str, Voucher]) -> dict[str, JournalEntry]:
     vouchers = list(by_key.values())
     if not vouchers:
         return {}
-    parameters = parameters_of_many(vouchers)
-    rows = _call(_POST, parameters)
-    if rows == _ACCOUNTS_MISSING:
+    rows = _write(_POST, parameters_of_many(vouchers), vouchers)
+    posted = [
+        posted_entry(vouchers[number - 1], entry_id, database=connection.alias) for number, entry_id in rows
+    ]
+    return {entry.idempotency_key: entry for entry in posted}
+
+
+def _write(statement: str, parameters: list[Parameter], vouchers: Sequence[Voucher]) -> list[tuple[Any, ...]]:
+    """The database's answer, once every account is open."""
+    rows = _call(statement, parameters)
+    if _is_account_missing(rows):
         _open_accounts(vouchers)
-        rows = _call(_POST, parameters)
-    return {
-        vouchers[number - 1].idempotency_key: posted_entry(
-            vouchers[number - 1], entry_id, database=connection.alias
-        )
-        for number, entry_id in rows
-    }
+        rows = _call(statement, parameters)
+        assert not _is_account_missing(rows), "an account never goes away"
+    return rows
+
+
+def _is_account_missing(rows: list[tuple[Any, ...]]) -> bool:
+    return bool(rows) and rows[0][0] == _ACCOUNT_MISSING
 
 
 def _call(statement: str, parameters: list[Parameter]) -> list[tuple[Any, ...]]:
@@ -182,18 +184,27 @@ def _call(statement: str, parameters: list[Parameter]) -> list[tuple[Any, ...]]:
 
 
 def _standing(vouchers: list[Voucher]) -> dict[str, JournalEntry]:
-    """The entries that stand under the keys of ``vouchers``, with the same content."""
+    """The entries that stand under the keys of ``vouchers``, if they are what the vouchers say.
+
+    Moment and description may differ: the same command comes again later, and then may word itself otherwise.
+    """
     keys = [voucher.idempotency_key for voucher in vouchers]
     standing = {
         entry.idempotency_key: entry for entry in JournalEntry.objects.filter(idempotency_key__in=keys)
     }
     for voucher in vouchers:
-        if bytes(standing[voucher.idempotency_key].content_sha256) != voucher.entry.content_sha256:
+        entry = standing[voucher.idempotency_key]
+        if (bytes(entry.content_sha256), entry.reference, entry.reverses_id) != _said(voucher):
             raise LedgerConflict(f"{voucher.idempotency_key} stands for another entry")
     return standing
 
 
-def _open_accounts(vouchers: list[Voucher]) -> None:
+def _said(voucher: Voucher) -> tuple[bytes, str, int | None]:
+    """What makes a command the same one: recipe and lines, what caused it, and the entry that it undoes."""
+    return voucher.entry.content_sha256, voucher.reference, voucher.reverses_id
+
+
+def _open_accounts(vouchers: Sequence[Voucher]) -> None:
     """Open the accounts that are missing. Two first payments may race for one: the loser reads the winner's row."""
     missing = {
         line.account.code: Account(

@@ -52,6 +52,21 @@ def test_the_same_key_with_other_content_is_refused():
     assert ledger.balance_minor(HELD) == -500
 
 
+@pytest.mark.parametrize("other", [{"reference": "test:2"}, {"reverses": True}])
+def test_the_same_key_and_lines_with_another_cause_are_refused(other):
+    """Two entries alike, undone under one key: the second would stay as it is and be taken for undone."""
+    entry = post()
+    if other.get("reverses"):
+        other = {"reverses": entry}
+    held = payment_held(coin=BTC, wallet="w7", received_minor=500)
+    command = {"idempotency_key": "k1", "reference": "test:1", "now": NOW, **other}
+    with pytest.raises(ledger.LedgerConflict), transaction.atomic():
+        ledger.post(held, **command)
+    with pytest.raises(ledger.LedgerConflict), transaction.atomic():
+        ledger.post_many([ledger.Voucher(held, "new", "test:1", NOW), ledger.Voucher(held, **command)])
+    assert JournalEntry.objects.count() == 1
+
+
 def test_posting_outside_a_database_transaction_is_refused(transactional_db):
     with pytest.raises(transaction.TransactionManagementError):
         ledger.post(
