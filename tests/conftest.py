@@ -54,6 +54,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as long what starts a whole gateway or a browser, and begin with whole gateways: begun last, one worker would
+    still be at them for minutes after the other has nothing to do."""
+    for item in items:
+        if {"whole_way", "browser"} & set(item.path.parts):
+            item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: "whole_way" not in item.path.parts)
+
+
 DatabaseOperations.execute_sql_flush = flushing.flush  # type: ignore[method-assign]
 
 

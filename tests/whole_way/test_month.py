@@ -46,7 +46,7 @@ from tests.whole_way.month_plan import (
     sales,
 )
 
-pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BTC = Asset("BTC", "BTC", 8)
 BALANCES = """

@@ -248,7 +248,6 @@ def walked(transactional_db: None, tmp_path: Any, settings: Any) -> Iterator[typ
         yield type("Walk", (GatewayMachine,), {"node": node, "world": world})
 
 
-@pytest.mark.long
 def test_the_invariants_hold_on_every_walk(walked):
     run_state_machine_as_test(
         walked,

@@ -24,7 +24,6 @@ def run(*arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.long
 def test_the_story_holds_and_prints_its_table():
     told = run("devnet.story")
     assert told.returncode == 0, told.stdout + told.stderr
