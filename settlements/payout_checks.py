@@ -7,7 +7,7 @@ from datetime import date
 from django.core.exceptions import PermissionDenied
 
 from merchants.models import Merchant, MerchantStatus, User
-from settlements.models import KnpCode, Payout, ServicingBank
+from settlements.models import KnpCode, Payout, PayoutStatus, ServicingBank
 
 PREPARE = "settlements.prepare_payoutbatch"
 APPROVE = "settlements.approve_payoutbatch"
@@ -58,6 +58,20 @@ def require_payee(payout: Payout) -> None:
         raise PayoutRefused(
             f"payout {payout} names {payout.iban}; {merchant} is paid to {merchant.iban} by now"
         )
+
+
+def require_to_be_paid(payout: Payout) -> None:
+    """The bank may pay what the file asks for: the file holds every payout of its batch, always.
+
+    Raises:
+        PayoutRefused: the payout was paid, cancelled or returned already. Also as ``require_paid_out``.
+    """
+    if payout.status in (PayoutStatus.COMPLETED, PayoutStatus.CANCELLED):
+        raise PayoutRefused(
+            f"payout {payout} is {payout.status}, and with this file the bank would pay it again: cancel the batch, or say that"
+            " the bank has the file if it does"
+        )
+    require_paid_out(payout.merchant)
 
 
 def is_elsewhere(payout: Payout) -> bool:

@@ -26,6 +26,7 @@ from settlements.payout_checks import (
     require_bank,
     require_paid_out,
     require_payee,
+    require_to_be_paid,
     said_by,
 )
 from settlements.payout_checks import NothingToPay as NothingToPay
@@ -132,13 +133,17 @@ def take_file(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
 
     Raises:
         PermissionDenied: ``actor`` may not prepare batches.
-        PayoutRefused: the batch is not approved, or was cancelled.
+        PayoutRefused: the batch is not approved, or was cancelled; or the bank does not have it yet, and it pays a merchant
+            that is suspended by now, or a payout that ended already.
     """
     require(actor, PREPARE)
     with transaction.atomic():
-        locked, _rows = lock_batch(batch)
+        locked, rows = lock_batch(batch)
         if locked.status not in APPROVED:
             raise PayoutRefused("the file of a batch is made when a second person has approved it")
+        if locked.status == PayoutStatus.AWAITING_PAYMENT or locked.file_taken_at is None:
+            for row in rows:
+                require_to_be_paid(row)
         if locked.file_taken_at is None:
             locked.file_taken_by, locked.file_taken_at = actor, now
             locked.save(update_fields=["file_taken_by", "file_taken_at"])
@@ -150,7 +155,8 @@ def send(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
 
     Raises:
         PermissionDenied: ``actor`` may not prepare batches.
-        PayoutRefused: the batch is not approved, was cancelled, or pays a merchant that is suspended by now.
+        PayoutRefused: the batch is not approved, was cancelled, or pays a merchant that is suspended by now, though nobody
+            has taken the file. Once it was taken, what the bank has is a fact to be written down.
     """
     require(actor, PREPARE)
     with transaction.atomic():
@@ -160,8 +166,9 @@ def send(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
         if locked.status != PayoutStatus.AWAITING_PAYMENT:
             raise PayoutRefused("a batch goes to the bank when a second person has approved it")
         waiting = [row for row in rows if row.status == PayoutStatus.AWAITING_PAYMENT]
-        for row in waiting:
-            require_paid_out(row.merchant)
+        if locked.file_taken_at is None:
+            for row in waiting:
+                require_paid_out(row.merchant)
         locked.status, locked.sent_by, locked.sent_at = PayoutStatus.IN_PROGRESS, actor, now
         locked.save(update_fields=["status", "sent_by", "sent_at"])
         for row in waiting:

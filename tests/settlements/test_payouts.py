@@ -350,6 +350,52 @@ def test_a_merchant_suspended_meanwhile_stops_the_approval_and_the_sending():
         payouts.send(approved, actor=paid_out.officer(), now=NOW)
 
 
+def test_a_merchant_suspended_meanwhile_is_in_no_file():
+    batch = paid_out.approved_batch()
+    onboarding.suspend(batch.payouts.get().merchant, admin=paid_out.officer(), reason="A check", now=NOW)
+    with pytest.raises(payouts.NotPaidOut):
+        payouts.take_file(batch, actor=paid_out.officer(), now=NOW)
+    batch.refresh_from_db()
+    assert batch.file_taken_at is None
+
+
+def test_a_file_that_was_taken_before_a_suspension_may_be_with_the_bank():
+    batch, officer = paid_out.approved_batch(), paid_out.officer()
+    payouts.take_file(batch, actor=officer, now=NOW)
+    onboarding.suspend(batch.payouts.get().merchant, admin=officer, reason="A check", now=NOW)
+    assert payouts.send(batch, actor=officer, now=NOW).status == PayoutStatus.IN_PROGRESS
+    payouts.take_file(batch, actor=officer, now=NOW)
+
+
+@pytest.mark.parametrize("end", ["complete", "return"])
+def test_what_ended_before_the_file_was_taken_is_never_asked_for_again(end):
+    first, second = paid_out.payout(500000), paid_out.payout(300000)
+    batch, officer = paid_out.approved_batch(first, second), paid_out.officer()
+    if end == "complete":
+        payouts.complete(first, bank_reference="1", now=NOW)
+    else:
+        payouts.return_(first, actor=officer, reason="Paid at the counter", now=NOW)
+    with pytest.raises(payouts.PayoutRefused, match="pay it again"):
+        payouts.take_file(batch, actor=officer, now=NOW)
+    batch.refresh_from_db()
+    assert batch.file_taken_at is None
+    # What is left goes out in another batch.
+    payouts.cancel_batch(batch, actor=officer, reason="One of them ended", now=NOW)
+    assert ledger.owed_tiyn(second.merchant) == 300000
+
+
+def test_the_file_of_a_batch_that_the_bank_has_is_made_again_whatever_ended():
+    first, second = paid_out.payout(500000), paid_out.payout(300000)
+    batch, officer = paid_out.approved_batch(first, second), paid_out.officer()
+    payouts.take_file(batch, actor=officer, now=NOW)
+    payouts.complete(first, bank_reference="1", now=NOW)
+    with pytest.raises(payouts.PayoutRefused, match="pay it again"):
+        payouts.take_file(batch, actor=officer, now=NOW)
+    payouts.send(batch, actor=officer, now=NOW)
+    payouts.return_(second, reason="Account closed", now=NOW)
+    payouts.take_file(batch, actor=officer, now=NOW)
+
+
 def test_no_file_and_no_sending_before_the_approval():
     batch = paid_out.batch()
     for move in (payouts.take_file, payouts.send):
