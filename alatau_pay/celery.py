@@ -77,7 +77,7 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="*/10", hour="6-19"),
         "options": {"expires": 300},
     },
-    "tell owners of a changed bank account": {
+    "tell owners of a changed bank account, and those who are owners no more": {
         "task": "merchants.tasks.tell_of_account_changes",
         "schedule": 60.0,
         "options": {"expires": 60},

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from merchants import business_id, onboarding, store_admin, wording
-from merchants.models import BankAccountChange, Membership, Merchant, MerchantEvent, User
+from merchants.models import BankAccountChange, FormerOwner, Membership, Merchant, MerchantEvent, User
 
 __all__ = ["store_admin"]  # Django looks for this module alone
 
@@ -238,3 +238,13 @@ class BankAccountChangeAdmin(ReadOnlyAdmin):
     list_filter = (("applied_at", admin.EmptyFieldListFilter), "requested_at")
     search_fields = ("merchant__legal_name", "old_iban", "new_iban")
     list_select_related = ("merchant",)
+
+
+@admin.register(FormerOwner)
+class FormerOwnerAdmin(ReadOnlyAdmin):
+    """Who stopped being an owner, by whose decision, and when they were told."""
+
+    list_display = ("left_at", "merchant", "user", "removed_by", "told_at")
+    list_filter = ("left_at",)
+    search_fields = ("merchant__legal_name", "user__email")
+    list_select_related = ("merchant", "user", "removed_by")

@@ -1,24 +1,31 @@
 """A merchant's bank account changes slowly: its owners are told, 24 hours go by, and each of them can stop it meanwhile.
 
 The only writer of BankAccountChange rows, and of the account of a merchant that may trade. Whoever steals an owner's password
-cannot have the next payout: the old account stays in force until the change is applied.
+cannot have the next payout: the old account stays in force until the change is applied; and whoever was an owner within the
+last days is told as well, and stops it by the link in the letter, since the thief may have put the real owner out first.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
-from smtplib import SMTPException
+from functools import partial
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core import signing
 from django.db import transaction
-from django.utils import timezone, translation
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from merchants import letters
+from merchants.letters import Delivery
 from merchants.models import (
     BANK_ACCOUNT_CHANGE_WAIT,
+    FORMER_OWNER_REMEMBERED,
     BankAccountChange,
+    FormerOwner,
     Merchant,
     MerchantStatus,
     Role,
@@ -26,6 +33,8 @@ from merchants.models import (
 )
 
 logger = logging.getLogger(__name__)
+
+_LINK_SALT = "merchants.bank_account_change.stop"
 
 
 class ChangeRefused(Exception):
@@ -93,15 +102,43 @@ def apply_due(*, now: datetime) -> list[Merchant]:
 
 
 def tell(*, now: datetime) -> int:
-    """Mail the owners of merchants with a change that they were not told about. Returns how many mails went out.
+    """Mail the owners of merchants with a change that they were not told about. Returns how many changes are told of now.
 
-    No database transaction is open while the mail server is spoken to. A mail that the server did not take is tried again,
-    and the 24 hours begin when it did.
+    No database transaction is open while the mail server is spoken to. Where it does not take a letter now, all are sent
+    again later, and the 24 hours begin when it did.
     """
     untold = BankAccountChange.objects.filter(
         told_at__isnull=True, applied_at__isnull=True, cancelled_at__isnull=True
     )
-    return sum(_tell(change, now) for change in untold.select_related("merchant").order_by("id"))
+    return sum(
+        _tell(change, now) for change in untold.select_related("merchant", "requested_by").order_by("id")
+    )
+
+
+def people_to_tell(change: BankAccountChange) -> QuerySet[User]:
+    """The merchant's owners, and who was one in the days before the change was asked for, or since."""
+    since = change.requested_at - FORMER_OWNER_REMEMBERED
+    former = FormerOwner.objects.filter(merchant=change.merchant_id, left_at__gte=since)
+    owners = change.merchant.memberships.filter(role=Role.OWNER)
+    people = User.objects.filter(Q(pk__in=owners.values("user")) | Q(pk__in=former.values("user")))
+    return people.order_by("pk")
+
+
+def stop_path(change: BankAccountChange, person: User) -> str:
+    """The path of the page where ``person`` stops the change without logging in; only a letter to that person holds it."""
+    token = signing.dumps([change.pk, person.pk], salt=_LINK_SALT)
+    return reverse("account_change_stop", args=[token])
+
+
+def of_link(token: str) -> tuple[BankAccountChange, User] | None:
+    """The change and the person of a link that was mailed, whatever became of the change; None for any other text."""
+    try:
+        change_id, person_id = signing.loads(token, salt=_LINK_SALT)
+    except signing.BadSignature:
+        return None
+    change = BankAccountChange.objects.select_related("merchant", "requested_by").filter(pk=change_id).first()
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    return (change, person) if change and person else None
 
 
 def _apply(change: BankAccountChange, now: datetime) -> bool:
@@ -119,28 +156,16 @@ def _apply(change: BankAccountChange, now: datetime) -> bool:
 
 
 def _tell(change: BankAccountChange, now: datetime) -> bool:
-    owners = change.merchant.memberships.filter(role=Role.OWNER).order_by("created_at")
-    try:
-        send_mail(*_mail(change), None, list(owners.values_list("user__email", flat=True)))
-    except (SMTPException, OSError) as error:
-        logger.warning("owners could not be mailed and will be told again (%s)", type(error).__name__)
+    deliveries = [letters.send(person, partial(_letter, change, person)) for person in people_to_tell(change)]
+    # An address that is refused for good, beside one that is not, must not hold the change up for ever.
+    if Delivery.NOT_NOW in deliveries or Delivery.TAKEN not in deliveries:
         return False
-    # Only now: a process that ends before the letter is out must not have told anybody. Rather two letters than none.
+    # Only now: a process that ends before the letters are out must not have told anybody. Rather two letters than none.
     rows = BankAccountChange.objects.filter(pk=change.pk, told_at__isnull=True, cancelled_at__isnull=True)
     return bool(rows.update(told_at=now))
 
 
-def _mail(change: BankAccountChange) -> tuple[str, str]:
-    """Subject and text, in every language of the program: nobody has told us which one an owner reads."""
-    subjects, texts = [], []
-    for code, _name in settings.LANGUAGES:
-        with translation.override(code):
-            subjects.append(_("Your bank account is about to change"))
-            texts.append(_text(change))
-    return f"Alatau Pay: {' · '.join(subjects)}", "\n\n".join(texts)
-
-
-def _text(change: BankAccountChange) -> str:
+def _letter(change: BankAccountChange, person: User) -> tuple[str, str]:
     facts = {
         "name": change.merchant.legal_name,
         "old": change.old_iban,
@@ -151,7 +176,7 @@ def _text(change: BankAccountChange) -> str:
     lines = [
         _("%(who)s asked that payouts to %(name)s go to %(new)s instead of %(old)s from %(when)s on.")
         % facts,
-        _("If this is not right, log in before then and cancel the change on the page “Payouts”:"),
-        f"{settings.SITE_URL}/stores/",
+        _("If this is not right, open this page before then and cancel the change; you need not log in:"),
+        f"{settings.SITE_URL}{stop_path(change, person)}",
     ]
-    return "\n".join(lines)
+    return _("Your bank account is about to change"), "\n".join(lines)

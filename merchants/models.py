@@ -167,6 +167,13 @@ class BankAccountChange(models.Model):
                 name="account_change_applied_after_its_wait",
             ),
             models.CheckConstraint(
+                condition=models.Q(applied_at__isnull=True)
+                | models.Q(
+                    told_at__isnull=False, applied_at__gte=models.F("told_at") + BANK_ACCOUNT_CHANGE_WAIT
+                ),
+                name="account_change_applied_a_day_after_it_was_told",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(cancelled_at__isnull=True, cancelled_by__isnull=True)
                 | models.Q(cancelled_at__isnull=False, cancelled_by__isnull=False),
                 name="account_change_cancelled_by_somebody",
@@ -204,6 +211,36 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.role}"
+
+
+# How long somebody who was an owner is still told of a changed bank account, and can stop it.
+FORMER_OWNER_REMEMBERED = timedelta(days=7)
+
+
+class FormerOwner(models.Model):
+    """Somebody who stopped being an owner: taken out of the team, or given another role. Written by ``merchants.team`` alone.
+
+    Whoever steals an owner's log-in could put the real owner out first and ask for another bank account afterwards; so the
+    person is told of both.
+    """
+
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.PROTECT, related_name="former_owners", verbose_name=_("merchant")
+    )
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("person"))
+    removed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="+", verbose_name=_("by whom")
+    )
+    left_at = models.DateTimeField(_("no longer an owner since"))
+    told_at = models.DateTimeField(_("told at"), null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-left_at", "-id"]
+        verbose_name = _("former owner")
+        verbose_name_plural = _("former owners")
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.merchant}"
 
 
 class SpeedPolicy(models.TextChoices):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from alatau_pay.celery import app
-from merchants import bank_account_change, webhooks
+from merchants import bank_account_change, former_owners, webhooks
 
 ROUNDS_MAX = 50
 
@@ -24,5 +24,6 @@ def deliver_webhooks() -> int:
 
 @app.task(name="merchants.tasks.tell_of_account_changes")
 def tell_of_account_changes() -> int:
-    """Mail owners whose merchant's bank account is about to change. Returns how many mails went out."""
-    return bank_account_change.tell(now=timezone.now())
+    """Mail those who stopped being owners, and owners whose bank account is about to change. Returns how many were told of."""
+    now = timezone.now()
+    return former_owners.tell(now=now) + bank_account_change.tell(now=now)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from merchants.models import Membership, Merchant, Role, User
+from merchants.models import FormerOwner, Membership, Merchant, Role, User
 
 
 class AddressTaken(Exception):
@@ -54,23 +54,34 @@ def set_password_path(membership: Membership) -> str:
     return reverse("set_password", args=[uid, default_token_generator.make_token(user)])
 
 
-def change_role(membership: Membership, role: str) -> None:
-    """Give the person another role. Raises LastOwner."""
+def change_role(membership: Membership, role: str, *, actor: User, now: datetime) -> None:
+    """Give the person another role; who was an owner is told (``former_owners``). Raises LastOwner."""
     with transaction.atomic():
-        _keep_an_owner(membership, leaves=Role(role) != Role.OWNER)
+        if Role(role) != Role.OWNER:
+            _end_ownership(membership, actor=actor, now=now)
         membership.role = Role(role)
         membership.save(update_fields=["role"])
 
 
-def remove(membership: Membership) -> None:
-    """Take the person out of the merchant; the log-in remains and opens nothing here. Raises LastOwner."""
+def remove(membership: Membership, *, actor: User, now: datetime) -> None:
+    """Take the person out of the merchant; the log-in remains and opens nothing here. Raises LastOwner.
+
+    Who was an owner is told (``former_owners``).
+    """
     with transaction.atomic():
-        _keep_an_owner(membership, leaves=True)
+        _end_ownership(membership, actor=actor, now=now)
         membership.delete()
 
 
-def _keep_an_owner(membership: Membership, *, leaves: bool) -> None:
+def _end_ownership(membership: Membership, *, actor: User, now: datetime) -> None:
+    """Remember the person as a former owner, if it is an owner."""
     # Locked, so that two owners cannot take each other out at the same moment.
     owners = Membership.objects.select_for_update().filter(merchant=membership.merchant_id, role=Role.OWNER)
-    if leaves and [owner.pk for owner in owners] == [membership.pk]:
+    owner_ids = [owner.pk for owner in owners]
+    if membership.pk not in owner_ids:
+        return
+    if owner_ids == [membership.pk]:
         raise LastOwner
+    FormerOwner.objects.create(
+        merchant_id=membership.merchant_id, user_id=membership.user_id, removed_by=actor, left_at=now
+    )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from merchants import team, wording
 from merchants.forms import InviteForm, RoleForm
-from merchants.models import Membership, Store
+from merchants.models import Membership, Store, User
 from merchants.roles import store_for
 
 
@@ -48,7 +48,9 @@ def member_role(request: HttpRequest, store_id: str, membership_id: int) -> Http
     form = RoleForm(request.POST)
     if form.is_valid():
         try:
-            team.change_role(membership, form.cleaned_data["role"])
+            team.change_role(
+                membership, form.cleaned_data["role"], actor=_person(request), now=timezone.now()
+            )
             messages.success(request, _("Saved."))
         except team.LastOwner:
             messages.error(request, _("There must be at least one owner."))
@@ -61,12 +63,18 @@ def member_remove(request: HttpRequest, store_id: str, membership_id: int) -> Ht
     """Take a member out of the team."""
     store, membership = _found(request, store_id, membership_id)
     try:
-        team.remove(membership)
+        team.remove(membership, actor=_person(request), now=timezone.now())
         messages.success(request, _("The person no longer has access."))
     except team.LastOwner:
         messages.error(request, _("There must be at least one owner."))
     # Who left by themselves may not see the team any more.
     return redirect("dashboard") if membership.user_id == request.user.pk else redirect("team", store.pk)
+
+
+def _person(request: HttpRequest) -> User:
+    """The person who is logged in; only behind ``login_required``."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _found(request: HttpRequest, store_id: str, membership_id: int) -> tuple[Store, Membership]:

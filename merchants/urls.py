@@ -3,13 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from merchants import store_views, team_views, views, webhook_views
+from merchants import account_change_views, store_views, team_views, views, webhook_views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("login/", views.LogIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("set-password/<uidb64>/<token>/", views.SetPassword.as_view(), name="set_password"),
+    path("account-change/<str:token>/", account_change_views.stop, name="account_change_stop"),
     path("apply/", views.apply, name="apply"),
     path("apply/decode/", views.decode, name="apply_decode"),
     path("application/", views.application, name="application"),

@@ -1,16 +1,19 @@
 """A changed bank account waits 24 hours, its owners are told, and nothing else changes the account of a merchant that trades."""
 
+import re
 import threading
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.locmem import EmailBackend as LocmemBackend
 from django.db import DatabaseError, connection, connections, transaction
 
 from alatau_pay.celery import app
 from devnet.process import free_port
-from merchants import bank_account_change, onboarding, tasks
+from merchants import bank_account_change, onboarding, tasks, team
 from merchants.models import BankAccountChange, Merchant, Role
 from tests.merchants import people
 
@@ -63,13 +66,110 @@ def test_every_owner_is_told_once_and_nobody_else(merchant):
     people.approved(1)
     ask(merchant, actor=first)
     assert (bank_account_change.tell(now=NOW), bank_account_change.tell(now=NOW)) == (1, 0)
-    (letter,) = mail.outbox
-    assert sorted(letter.to) == sorted([first.email, second.email])
-    for word in (OLD, NEW, first.email, merchant.legal_name, "24.11.2026 17:00"):
-        assert word in letter.body
-    assert "cancel the change" in letter.body
-    assert "отмените" in letter.body
-    assert "тоқтатыңыз" in letter.body
+    assert told() == sorted([first.email, second.email])
+    for letter in mail.outbox:
+        for word in (OLD, NEW, first.email, merchant.legal_name, "24.11.2026 17:00"):
+            assert word in letter.body
+        assert "cancel the change" in letter.body
+        assert "отмените" in letter.body
+        assert "тоқтатыңыз" in letter.body
+
+
+def told():
+    """The addresses that letters went to, each letter to one person."""
+    assert all(len(letter.to) == 1 for letter in mail.outbox)
+    return sorted(letter.to[0] for letter in mail.outbox)
+
+
+def link_to(person):
+    """The path in the person's letter."""
+    (letter,) = [letter for letter in mail.outbox if letter.to == [person.email]]
+    (path,) = set(re.findall(r"/account-change/\S+", letter.body))
+    return path
+
+
+@pytest.mark.parametrize("order", ["put out, then asked", "asked, then put out"])
+@pytest.mark.parametrize("how", ["removed", "demoted"])
+def test_a_thief_who_puts_the_owner_out_does_not_change_the_account_unseen(merchant, client, order, how):
+    owner, thief = people.owner_of(merchant), people.colleague(merchant, Role.OWNER)
+    acts = [lambda: put_out(merchant, owner, thief, how), lambda: ask(merchant, actor=thief)]
+    for act in acts if order == "put out, then asked" else reversed(acts):
+        act()
+    assert bank_account_change.tell(now=NOW) == 1
+    assert told() == sorted([owner.email, thief.email])
+    page = client.get(link_to(owner))
+    assert (page.status_code, OLD in page.text, NEW in page.text) == (200, True, True)
+    assert BankAccountChange.objects.get().cancelled_at is None
+    page = client.post(link_to(owner), follow=True)
+    assert "This change was cancelled" in page.text
+    assert BankAccountChange.objects.get().cancelled_by == owner
+    assert bank_account_change.apply_due(now=NOW + 2 * DAY) == []
+    assert account_of(merchant) == (OLD, OLD_BIC)
+
+
+def put_out(merchant, owner, actor, how):
+    membership = merchant.memberships.get(user=owner)
+    if how == "removed":
+        team.remove(membership, actor=actor, now=NOW)
+    else:
+        team.change_role(membership, "Cashier", actor=actor, now=NOW)
+
+
+@pytest.mark.parametrize(("after", "is_told"), [(7 * DAY, True), (7 * DAY + SECOND, False)])
+def test_who_left_long_ago_is_told_of_nothing(merchant, after, is_told):
+    first, second = people.owner_of(merchant), people.colleague(merchant, Role.OWNER)
+    put_out(merchant, first, second, "removed")
+    ask(merchant, now=NOW + after, actor=second)
+    bank_account_change.tell(now=NOW + after)
+    assert (first.email in told()) is is_told
+
+
+def test_an_owner_who_came_back_gets_one_letter(merchant):
+    first, second = people.owner_of(merchant), people.colleague(merchant, Role.OWNER)
+    put_out(merchant, first, second, "demoted")
+    team.change_role(merchant.memberships.get(user=first), "Owner", actor=second, now=NOW)
+    ask(merchant, actor=second)
+    bank_account_change.tell(now=NOW)
+    assert told() == sorted([first.email, second.email])
+
+
+def test_a_link_stops_its_own_change_and_no_other_text_is_a_link(merchant, client):
+    owner = people.owner_of(merchant)
+    ask(merchant)
+    bank_account_change.tell(now=NOW)
+    path = link_to(owner)
+    client.post(path)
+    second = ask(merchant, now=NOW + DAY)
+    assert "no change to cancel" in client.post(path, follow=True).text
+    second.refresh_from_db()
+    assert second.cancelled_at is None
+    for text in (path[:-3] + "x/", "/account-change/1/", "/account-change/WzEsMV0:1:x/"):
+        assert (client.get(text).status_code, client.post(text).status_code) == (404, 404)
+
+
+def test_a_log_in_that_the_city_closed_stops_nothing(merchant, client):
+    owner = people.owner_of(merchant)
+    ask(merchant)
+    bank_account_change.tell(now=NOW)
+    path = link_to(owner)
+    owner.is_active = False
+    owner.save()
+    assert client.post(path).status_code == 404
+    assert BankAccountChange.objects.get().cancelled_at is None
+
+
+def test_what_took_effect_says_what_is_left_to_do(merchant, client):
+    ask(merchant)
+    bank_account_change.tell(now=NOW)
+    bank_account_change.apply_due(now=NOW + DAY)
+    assert "tell the city office at once" in client.get(link_to(people.owner_of(merchant))).text
+
+
+def test_where_nobody_can_be_told_the_account_stays(merchant):
+    ask(merchant)
+    merchant.memberships.all().delete()
+    assert bank_account_change.tell(now=NOW) == 0
+    assert bank_account_change.apply_due(now=NOW + 2 * DAY) == []
 
 
 def test_a_mail_server_that_does_not_answer_is_asked_again(merchant, settings):
@@ -99,6 +199,42 @@ def test_a_worker_that_dies_before_the_mail_is_out_has_told_nobody(merchant, set
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert bank_account_change.tell(now=NOW + 2 * DAY) == 1
     assert len(mail.outbox) == 1
+
+
+class RefusesColleagues(LocmemBackend):
+    """A mail server that takes no letter to a colleague, with the code in its class."""
+
+    code = 550
+
+    def send_messages(self, messages):
+        for message in messages:
+            if message.to[0].startswith("owner@"):
+                raise SMTPRecipientsRefused({message.to[0]: (self.code, b"no such mailbox")})
+        return super().send_messages(messages)
+
+
+class RefusesColleaguesNow(RefusesColleagues):
+    code = 450
+
+
+@pytest.mark.parametrize(("backend", "is_told"), [("RefusesColleagues", 1), ("RefusesColleaguesNow", 0)])
+def test_an_address_that_does_not_exist_holds_nothing_up_and_a_busy_one_does(
+    merchant, settings, backend, is_told
+):
+    people.colleague(merchant, Role.OWNER)
+    change = ask(merchant, actor=merchant.memberships.earliest("created_at", "pk").user)
+    settings.EMAIL_BACKEND = f"{__name__}.{backend}"
+    assert bank_account_change.tell(now=NOW) == is_told
+    change.refresh_from_db()
+    assert (change.told_at is not None) is bool(is_told)
+
+
+def test_where_no_address_exists_the_account_stays(merchant, settings):
+    owner, only = people.owner_of(merchant), people.colleague(merchant, Role.OWNER)
+    ask(merchant, actor=owner)
+    merchant.memberships.exclude(user=only).delete()
+    settings.EMAIL_BACKEND = f"{__name__}.RefusesColleagues"
+    assert bank_account_change.tell(now=NOW) == 0
 
 
 def test_an_owner_stops_it_while_it_waits(merchant):
@@ -191,7 +327,15 @@ def test_an_applicant_corrects_its_account_freely():
         ("never edited", "new_iban = 'KZ86125KZT5004100100'"),
         ("never edited", "effective_at = effective_at - interval '1 hour'"),
         ("never edited", "requested_at = requested_at - interval '2 days'"),
-        ("account_change_applied_after_its_wait", "applied_at = effective_at - interval '1 second'"),
+        (
+            "account_change_applied_after_its_wait",
+            "applied_at = effective_at - interval '1 second', told_at = effective_at - interval '2 days'",
+        ),
+        ("account_change_applied_a_day_after_it_was_told", "applied_at = effective_at"),
+        (
+            "account_change_applied_a_day_after_it_was_told",
+            "applied_at = effective_at, told_at = effective_at - interval '1 hour'",
+        ),
         ("account_change_cancelled_by_somebody", "cancelled_at = now()"),
     ],
 )

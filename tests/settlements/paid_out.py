@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
-from merchants import bank_account_change, onboarding
+from merchants import bank_account_change, onboarding, team
 from merchants.models import LegalForm, Merchant, Role, User
 from settlements import payout_policy, payouts
 from settlements.models import CalendarDay, JournalEntry, Payout, PayoutBatch, ServicingBank
@@ -112,3 +112,5 @@ def one_of_everything() -> None:
     bank_account_change.request(
         row.merchant, iban="KZ39601A001000000017", bank_bic="HSBKKZKX", actor=owner, now=NOW
     )
+    second = team.invite(merchant=row.merchant, email="second@shop.example", role=Role.OWNER, now=NOW)
+    team.change_role(second, Role.ACCOUNTANT, actor=owner, now=NOW)
