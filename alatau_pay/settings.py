@@ -262,8 +262,6 @@ OPERATOR_NAME = env("OPERATOR_NAME", default="Alatau Pay")
 OPERATOR_BUSINESS_ID = env("OPERATOR_BUSINESS_ID", default="")
 OPERATOR_ADDRESS = env("OPERATOR_ADDRESS", default="")
 OPERATOR_KBE = env("OPERATOR_KBE", default="17")
-# Where КНП and КБе stand in a pain.001 file, which has no field for them.
-PAYOUT_REMITTANCE_TEMPLATE = env("PAYOUT_REMITTANCE_TEMPLATE", default="EKNP {kod}{kbe}{currency}{knp}")
 
 # A shop's server on a private address is refused, except where a developer's own machine is the shop.
 WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", default=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.utils.timezone import localtime
 
 from settlements.bank_files import client_bank_1c, csv_file, mt, pain001
@@ -55,7 +54,7 @@ def payment_batch(batch: PayoutBatch) -> PaymentBatch:
         accountant_name=bank.accountant_name,
         mt_terminal=bank.mt_terminal,
         mt_system=bank.mt_system,
-        remittance_template=settings.PAYOUT_REMITTANCE_TEMPLATE,
+        remittance_template=bank.remittance_template,
     )
 
 

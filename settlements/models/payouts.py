@@ -1,7 +1,8 @@
 """Payouts: tenge on its way to a merchant's bank account, the batches they travel in, and what they go by.
 
 Statuses are written by ``settlements.payouts`` alone. Migration 0007 adds what a constraint cannot say: what a payout is
-made of never changes, nobody approves what they prepared, and no payout leaves AwaitingApproval without an approved batch.
+made of never changes, nobody approves what they prepared, and no payout leaves AwaitingApproval without an approved batch;
+0012, that none joins a batch after its approval, and that a bank which a batch names stays as it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Merchant
+from settlements.bank_files.orders import REMITTANCE_TEMPLATE
 from settlements.payout_purpose import PURPOSE_LENGTH_MAX
 
 
@@ -96,6 +98,16 @@ class ServicingBank(models.Model):
     )
     file_encoding = models.CharField(
         _("encoding"), max_length=16, choices=FileEncoding, default=FileEncoding.UTF_8
+    )
+    remittance_template = models.CharField(
+        _("КНП and КБе in pain.001"),
+        max_length=140,
+        blank=True,
+        default=REMITTANCE_TEMPLATE,
+        help_text=_(
+            "In the remittance text; the bank may want it otherwise. "
+            "{kod} {kbe} {knp} {currency} {payer_business_id} {payee_business_id}"
+        ),
     )
     # The header of MT messages holds what the bank assigns: its customer's terminal, and the system the message goes to.
     mt_terminal = models.CharField(_("MT terminal"), max_length=30, blank=True)

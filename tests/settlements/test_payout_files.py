@@ -1,14 +1,17 @@
 """A batch of payouts as the bank's file: every figure of the rows, the same bytes twice, and nothing of another batch."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from client_bank_exchange_1c import Document, Header
+from django.utils import timezone, translation
 
-from settlements import payout_files
-from settlements.models import FileEncoding, FileFormat
+from merchants.models import Merchant
+from settlements import payout_files, payout_policy
+from settlements.models import FileEncoding, FileFormat, KnpCode, PayoutBatch
 from settlements.payout_files import OrderRefused
+from settlements.payout_schedule import Terms
 from tests.settlements import paid_out
 from tests.settlements.bank_data import read_1c, read_mt
 
@@ -78,10 +81,26 @@ def test_the_banks_own_format_and_encoding_are_the_default(batch):
     assert [warning.written for warning in written.warnings] == ["ТОО «ДОСТЫК КОФЕ»", "ИП ОМІРБЕК"]
 
 
-def test_the_template_of_the_codes_is_a_setting(batch, settings):
-    settings.PAYOUT_REMITTANCE_TEMPLATE = "KNP{knp}"
-    content = payout_files.render(batch, FileFormat.PAIN_001).content.decode()
+def test_the_template_of_the_codes_is_the_banks():
+    bank = paid_out.servicing_bank(remittance_template="KNP{knp}")
+    made = paid_out.approved_batch(paid_out.payout(), paid_out.payout(4_000_000), bank=bank)
+    content = payout_files.render(made, FileFormat.PAIN_001).content.decode()
     assert content.count("<Ustrd>KNP190</Ustrd>") == 2
+
+
+@pytest.mark.parametrize("file_format", FileFormat.values)
+def test_the_file_is_the_same_after_everything_around_it_changed(batch, file_format, settings):
+    first = payout_files.render(batch, file_format)
+    for row in batch.payouts.select_related("merchant"):
+        Merchant.objects.filter(pk=row.merchant_id).update(legal_name="ТОО «Басқа»", legal_form="State")
+        owner = paid_out.owner_of(row.merchant)
+        payout_policy.change(row.merchant, Terms("manual"), kbe="28", actor=owner, now=paid_out.NOW)
+    KnpCode.objects.update(meaning="x", valid_to=date(2026, 11, 24))
+    settings.PAYOUT_REMITTANCE_TEMPLATE = "KNP{knp}"
+    settings.OPERATOR_NAME, settings.OPERATOR_KBE, settings.TIME_ZONE = "Other", "15", "UTC"
+    again = PayoutBatch.objects.get(pk=batch.pk)
+    with timezone.override("UTC"), translation.override("kk"):
+        assert payout_files.render(again, file_format) == first
 
 
 def test_a_bank_whose_mt_header_is_not_known_gets_no_mt_file(batch):

@@ -1,7 +1,7 @@
 """What the database itself holds about payouts, attacked around Python; and what happens when two come at once."""
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
@@ -128,6 +128,46 @@ class TestTheDatabase:
             second.pk,
             first.pk,
         )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "batch_id = %s, status = 'AwaitingPayment'",
+            "batch_id = %s, status = 'InProgress'",
+            "batch_id = %s",
+        ],
+    )
+    def test_nothing_joins_a_batch_that_is_approved(self, change):
+        bank, other = paid_out.servicing_bank(), paid_out.payout(300000)
+        approved = paid_out.approved_batch(bank=bank)
+        self.refuse(
+            "before it is approved|does not move",
+            f"UPDATE settlements_payout SET {change} WHERE id = %s",
+            approved.pk,
+            other.pk,
+        )
+
+    def test_nothing_joins_a_batch_that_was_taken_apart(self):
+        batch, other = paid_out.batch(), paid_out.payout(300000)
+        payouts.take_apart(batch, actor=paid_out.officer(), reason="x", now=NOW)
+        self.refuse(
+            "before it is approved",
+            "UPDATE settlements_payout SET batch_id = %s WHERE id = %s",
+            batch.pk,
+            other.pk,
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        ["iban = 'KZ84722C000012345678'", "payer_name = 'x'", "knp = '710'", "remittance_template = ''"],
+    )
+    def test_the_account_that_a_batch_is_paid_from_stays(self, change):
+        unused = paid_out.servicing_bank(valid_from=date(2026, 1, 2))
+        used = paid_out.batch().servicing_bank
+        with pytest.raises(DatabaseError, match="only its last day changes"):
+            run(f"UPDATE settlements_servicingbank SET {change} WHERE id = %s", used.pk)
+        run("UPDATE settlements_servicingbank SET valid_to = '2027-12-31' WHERE id = %s", used.pk)
+        run(f"UPDATE settlements_servicingbank SET {change} WHERE id = %s", unused.pk)
 
     def test_a_completed_payout_is_only_returned(self):
         payout = paid_out.sent_batch().payouts.get()
