@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from merchants.models import User
@@ -51,6 +51,10 @@ DECIDE = "settlements.decide_bankstatementline"
 
 class DecisionRefused(Exception):
     """What a person decided about a line does not fit; the message says why."""
+
+
+class _Taken(Exception):
+    """Another line stands for the payout already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +160,11 @@ def match_by_hand(
         if chosen is None:
             raise DecisionRefused("the payout has another amount, another line, or is in no state that fits")
         try:
-            _move(locked, chosen, now=now, actor=actor, reason=reason)
+            return _match(locked, chosen, now=now, actor=actor, reason=reason)
         except payouts.PayoutRefused as error:
             raise DecisionRefused(str(error)) from error
-        return _decide(locked, LineStatus.MATCHED, payout=chosen, actor=actor, reason=reason, now=now)
+        except _Taken as error:
+            raise DecisionRefused("another line was matched to the payout at the same moment") from error
 
 
 def set_aside(line: BankStatementLine, *, actor: User, reason: str, now: datetime) -> BankStatementLine:
@@ -224,14 +229,36 @@ def _match_one(line_id: int, *, now: datetime) -> bool:
         if fault is None and proposal.payout_id is not None:
             payout = Payout.objects.get(pk=proposal.payout_id)
             try:
-                _move(line, payout, now=now, actor=None, reason="")
+                _match(line, payout, now=now, actor=None, reason="")
             except payouts.PayoutRefused:
                 fault = Fault.REFUSED
+            except _Taken:
+                fault = Fault.TAKEN
             else:
-                _decide(line, LineStatus.MATCHED, payout=payout, actor=None, reason="", now=now)
                 return True
         _keep_open(line, fault)
         return False
+
+
+def _match(
+    line: BankStatementLine, payout: Payout, *, now: datetime, actor: User | None, reason: str
+) -> BankStatementLine:
+    """Move the payout and mark the locked line, both or neither.
+
+    Raises:
+        _Taken: another line was matched to the payout since it was chosen.
+        payouts.PayoutRefused: the payout moved since.
+    """
+    try:
+        with transaction.atomic():
+            _move(line, payout, now=now, actor=actor, reason=reason)
+            return _decide(line, LineStatus.MATCHED, payout=payout, actor=actor, reason=reason, now=now)
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", None) != "one_line_pays_and_one_returns_a_payout":
+            raise
+        line.refresh_from_db()
+        raise _Taken from error
 
 
 def _move(line: BankStatementLine, payout: Payout, *, now: datetime, actor: User | None, reason: str) -> None:

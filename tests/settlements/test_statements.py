@@ -1,6 +1,7 @@
 """What the bank's statements do to payouts: nothing by being imported, and only what their numbers prove when matched."""
 
 import threading
+import time
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from settlements.models import (
     BankStatementLine,
     JournalEntry,
     LineStatus,
+    PayoutBatch,
     PayoutStatus,
     StatementColumns,
 )
@@ -534,3 +536,51 @@ def test_four_who_match_at_once_move_each_payout_once(transactional_db):
     assert sum(result.completed for result in results) == 6
     assert JournalEntry.objects.filter(recipe="payout_completed").count() == 6
     assert not statements.open_lines().exists()
+
+
+def waiting_for_a_lock(count):
+    """Wait until ``count`` other connections wait for a lock; at most 20 seconds."""
+    for _ in range(400):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0] == count:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.parametrize("first", ["match", "by hand"])
+def test_two_lines_for_one_payout_matched_at_once_are_one_match_and_one_that_stays(transactional_db, first):
+    payout, officer = paid_out.sent_batch().payouts.get(), paid_out.officer()
+    bring(paid(payout))
+    # The same movement in another format: the bank's own number for it, and another wording.
+    bring(paid(payout, document_number="77", purpose=f"Реестр №{payout.number}"))
+    lines = list(BankStatementLine.objects.order_by("pk"))
+
+    def by_hand():
+        return statements.match_by_hand(lines[0], payout, actor=officer, reason="The same", now=NOW)
+
+    acts, raised = [match if first == "match" else by_hand, match], []
+
+    def run(act):
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - what a thread raises is what the test looks at
+            raised.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    with transaction.atomic():
+        # Both have chosen the payout before either moves it.
+        PayoutBatch.objects.select_for_update().get()
+        for thread in threads:
+            thread.start()
+        waiting_for_a_lock(2)
+    for thread in threads:
+        thread.join(timeout=60)
+    assert [type(error) for error in raised] in ([], [statements.DecisionRefused])
+    assert sorted(BankStatementLine.objects.values_list("status", flat=True)) == ["Matched", "Open"]
+    assert JournalEntry.objects.filter(recipe="payout_completed").count() == 1
+    match()
+    assert BankStatementLine.objects.get(status="Open").fault == "taken"
