@@ -27,5 +27,4 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
         else:
             messages.error(request, _("There is no change to cancel: it has taken effect or was cancelled."))
         return redirect("account_change_stop", token)
-    is_waiting = change.applied_at is None and change.cancelled_at is None
-    return render(request, "merchants/account_change_stop.html", {"change": change, "is_waiting": is_waiting})
+    return render(request, "merchants/account_change_stop.html", {"change": change})

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
-from merchants import business_id, onboarding, store_admin, wording
+from merchants import bank_account_change, business_id, onboarding, store_admin, wording
 from merchants.models import BankAccountChange, FormerOwner, Membership, Merchant, MerchantEvent, User
 
 __all__ = ["store_admin"]  # Django looks for this module alone
@@ -224,8 +224,12 @@ class MerchantEventAdmin(ReadOnlyAdmin):
 
 @admin.register(BankAccountChange)
 class BankAccountChangeAdmin(ReadOnlyAdmin):
-    """Bank accounts that merchants asked to be paid to, newest first: waiting, in force or cancelled."""
+    """Bank accounts that merchants asked to be paid to, newest first: waiting, in force or cancelled.
 
+    The city changes no account, but stops a change: for an owner who calls at night that it is a thief's.
+    """
+
+    change_form_template = "admin/merchants/bankaccountchange/change_form.html"
     list_display = (
         "requested_at",
         "merchant",
@@ -238,6 +242,37 @@ class BankAccountChangeAdmin(ReadOnlyAdmin):
     list_filter = (("applied_at", admin.EmptyFieldListFilter), "requested_at")
     search_fields = ("merchant__legal_name", "old_iban", "new_iban")
     list_select_related = ("merchant",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The button's address before the general ones."""
+        stop = path(
+            "<int:change_id>/stop/",
+            self.admin_site.admin_view(self.stop),
+            name="merchants_bankaccountchange_stop",
+        )
+        return [stop, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the button, for who may also suspend the merchant, while the change waits."""
+        change = context.get("original")
+        is_waiting = isinstance(change, BankAccountChange) and change.is_waiting
+        context["may_stop"] = is_waiting and request.user.has_perm("merchants.change_merchant")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def stop(self, request: HttpRequest, change_id: int) -> HttpResponse:
+        """Stop the change (POST), then show it again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not isinstance(request.user, User) or not request.user.has_perm("merchants.change_merchant"):
+            raise PermissionDenied
+        change = get_object_or_404(BankAccountChange, pk=change_id)
+        if bank_account_change.cancel(change, actor=request.user, now=timezone.now()):
+            messages.success(request, _("The change is cancelled: payouts go to the old account."))
+        else:
+            messages.error(request, _("There is no change to cancel: it has taken effect or was cancelled."))
+        return HttpResponseRedirect(reverse("admin:merchants_bankaccountchange_change", args=[change_id]))
 
 
 @admin.register(FormerOwner)

@@ -188,6 +188,11 @@ class BankAccountChange(models.Model):
     def __str__(self) -> str:
         return f"{self.old_iban} → {self.new_iban}"
 
+    @property
+    def is_waiting(self) -> bool:
+        """True while it can still be stopped."""
+        return self.applied_at is None and self.cancelled_at is None
+
 
 class Role(models.TextChoices):
     OWNER = "Owner", _("Owner")

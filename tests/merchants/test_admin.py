@@ -5,10 +5,12 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from merchants import api_keys, webhooks
+from merchants import api_keys, bank_account_change, webhooks
 from merchants.models import (
     ApiKey,
+    BankAccountChange,
     Merchant,
     MerchantEvent,
     MerchantStatus,
@@ -94,6 +96,42 @@ def test_a_clerk_who_may_only_look_sees_no_buttons_and_decides_nothing():
     assert 'id="decision"' not in page.content.decode()
     assert decide(client, merchant, "approve").status_code == 403
     assert Merchant.objects.get().status == MerchantStatus.APPLIED
+
+
+def asked(merchant):
+    """A bank account change that waits; the page of it, and its button's address."""
+    change = bank_account_change.request(
+        merchant,
+        iban="KZ39601A001000000017",
+        bank_bic="HSBKKZKX",
+        actor=people.owner_of(merchant),
+        now=timezone.now(),
+    )
+    return (
+        reverse("admin:merchants_bankaccountchange_change", args=[change.pk]),
+        reverse("admin:merchants_bankaccountchange_stop", args=[change.pk]),
+    )
+
+
+def test_the_office_stops_a_changed_bank_account_once(office):
+    page, stop = asked(people.approved())
+    assert stop in office.get(page).text
+    assert office.get(stop).status_code == 405
+    assert "The change is cancelled" in office.post(stop, follow=True).text
+    stopped = BankAccountChange.objects.get()
+    assert (stopped.cancelled_by.email, stopped.applied_at) == ("admin@city.example", None)
+    assert "no change to cancel" in office.post(stop, follow=True).text
+    assert stop not in office.get(page).text
+
+
+def test_a_clerk_who_may_only_look_stops_no_change(client):
+    page, stop = asked(people.approved())
+    clerk = User.objects.create_user("clerk@city.example", people.PASSWORD, is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_bankaccountchange"))
+    client.force_login(clerk)
+    assert stop not in client.get(page).text
+    assert client.post(stop).status_code == 403
+    assert BankAccountChange.objects.get().cancelled_at is None
 
 
 def test_a_shop_owner_does_not_get_into_the_office(client):
