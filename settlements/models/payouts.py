@@ -2,7 +2,7 @@
 
 Statuses are written by ``settlements.payouts`` alone. Migration 0007 adds what a constraint cannot say: what a payout is
 made of never changes, nobody approves what they prepared, and no payout leaves AwaitingApproval without an approved batch;
-0012, that none joins a batch after its approval, and that a bank which a batch names stays as it is.
+0013, that none joins a batch after its approval, and that a bank which a batch names stays as it is.
 """
 
 from __future__ import annotations

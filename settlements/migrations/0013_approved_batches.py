@@ -33,6 +33,12 @@ BEGIN
 END $$;
 CREATE TRIGGER servicing_bank_stays BEFORE UPDATE ON settlements_servicingbank
     FOR EACH ROW EXECUTE FUNCTION check_servicing_bank();
+
+-- As migration 0012 has it for the older rules: temporary tables of a session come last.
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION check_payout_joins_batch() SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION check_servicing_bank() SET search_path = %I, pg_temp', current_schema());
+END $$;
 """
 
 BACKWARD = """
@@ -44,7 +50,7 @@ DROP FUNCTION check_payout_joins_batch();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("settlements", "0011_one_entry")]
+    dependencies = [("settlements", "0012_rules_of_our_tables")]
     operations = [
         migrations.AddField(
             model_name="servicingbank",

@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("merchants", "0002_settlement_settings")]
+    dependencies = [("merchants", "0003_rules_of_our_tables")]
     operations = [
         migrations.CreateModel(
             name="FormerOwner",
