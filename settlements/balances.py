@@ -34,6 +34,7 @@ SELECT ledger_balance(%s, %s::date) + coalesce(
 """
 _FOREVER = "infinity"
 
+# What an officer wrote of a correction between two merchants may name the other one: neither is shown it.
 # The balance at the top is of the same moment as the rows: an entry that commits meanwhile, with a number below theirs, would
 # shift all of them by its amount.
 _MOVEMENTS = """
@@ -55,7 +56,12 @@ WITH page AS MATERIALIZED (
                AND line.business_date = newest.business_date AND line.entry_id <= newest.entry_id), 0) AS balance
       FROM newest
 )
-SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference, entry.description, page.net, top.balance
+SELECT entry.id, entry.business_date, entry.posted_at, entry.recipe, entry.reference,
+       CASE WHEN EXISTS (SELECT 1 FROM settlements_posting other
+                           JOIN settlements_account theirs ON theirs.id = other.account_id
+                          WHERE other.entry_id = entry.id AND theirs.merchant_id <>
+                                (SELECT merchant_id FROM settlements_account WHERE code = %(code)s))
+            THEN '' ELSE entry.description END, page.net, top.balance
   FROM page JOIN settlements_journalentry entry ON entry.id = page.entry_id CROSS JOIN top
  ORDER BY entry.business_date DESC, entry.id DESC
 """

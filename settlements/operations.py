@@ -163,14 +163,15 @@ def _credits(which: Q, *, sign: int = 1) -> Coalesce:
 
 
 def _operation(row: _Row) -> Operation:
-    # A correction between merchants: whose fee it moved cannot be told, so that all of it is a plain correction.
+    # A correction between merchants: whose fee it moved cannot be told, so that all of it is a plain correction; and what the
+    # officer wrote of it may name the other one.
     fee_tiyn, vat_tiyn = (0, 0) if row.others else (row.fee, row.vat)
     return Operation(
         entry_id=row.pk,
         kind=kind_of(row.recipe),
         recipe=row.recipe,
         reference=row.reference,
-        description=row.description,
+        description="" if row.others else row.description,
         business_date=row.business_date,
         posted_at=row.posted_at,
         gross_tiyn=row.net - row.due + fee_tiyn + vat_tiyn,

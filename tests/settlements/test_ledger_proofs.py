@@ -17,9 +17,10 @@ from merchants.models import Role
 from settlements import days, ledger, proofs, seal
 from settlements.business_day import business_date
 from settlements.entries import correction, payable, payment_held, payment_settled
-from settlements.entry import Line
+from settlements.entry import AccountName, Line
 from settlements.fee_terms import Fee
 from settlements.models import DaySeal
+from settlements.operations import operations
 from tests import world as city
 
 pytestmark = pytest.mark.django_db
@@ -182,15 +183,47 @@ def test_an_entry_of_no_merchant_is_nobodys_to_prove(world, entry):
     assert client_of(world.owner).get(path_of(world.store, held)).status_code == 404
 
 
-def test_a_correction_between_two_merchants_is_proved_to_neither(world, other, entry):
+@pytest.fixture
+def between(world, other, entry):
+    """A correction that moves tenge from one merchant to the other, and says so."""
     lines = [Line(payable(world.merchant.pk), "D", 5), Line(payable(other.pk), "C", 5)]
     with transaction.atomic():
-        between = ledger.post(
-            correction(lines, description="credited to the wrong one"),
+        return ledger.post(
+            correction(lines, description=f"Act 7: the sale was {other.legal_name}'s"),
             idempotency_key="between",
             reference="correction:1",
             now=NOW,
         )
+
+
+def test_a_correction_between_two_merchants_names_neither_to_the_other(world, other, between):
+    page = client_of(world.owner).get(
+        f"/stores/{world.store.pk}/account/",
+        {"first_day": business_date(DAY_BEFORE).isoformat(), "last_day": business_date(NOW).isoformat()},
+    )
+    assert "correction:1" in page.content.decode()
+    assert other.legal_name not in page.content.decode()
+    shown = operations(world.merchant, business_date(NOW), business_date(NOW))
+    assert [operation.description for operation in shown if operation.entry_id == between.pk] == [""]
+
+
+def test_a_correction_of_ones_own_says_why(world, entry):
+    lines = [Line(payable(world.merchant.pk), "D", 5), Line(AccountName("fee_income", KZT), "C", 5)]
+    with transaction.atomic():
+        ledger.post(
+            correction(lines, description="Act 8: the fee was forgotten"),
+            idempotency_key="own",
+            reference="correction:2",
+            now=NOW,
+        )
+    page = client_of(world.owner).get(
+        f"/stores/{world.store.pk}/account/",
+        {"first_day": business_date(DAY_BEFORE).isoformat(), "last_day": business_date(NOW).isoformat()},
+    )
+    assert "Act 8: the fee was forgotten" in page.content.decode()
+
+
+def test_a_correction_between_two_merchants_is_proved_to_neither(world, other, between):
     assert payable(world.merchant.pk).asset == KZT
     with pytest.raises(proofs.NotTheirs):
         proofs.proof_of(between, world.merchant)
