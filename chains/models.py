@@ -430,7 +430,8 @@ class OutgoingTransfer(models.Model):
 
     ``index`` is that of Transfer. ``wallet`` is the wallet of the operator's that it was seen to come from; null: nobody
     knows whose it is. ``fee_minor`` is what the network took for the whole chain transaction, in its coin, once a node was
-    asked. ``pending`` says that something of the row changed and whoever follows outgoing transfers has not looked yet.
+    asked; 0 where an account paid it that is not the operator's. ``pending`` says that something of the row changed and whoever
+    follows outgoing transfers has not looked yet.
     """
 
     network = models.ForeignKey(Network, on_delete=models.PROTECT, related_name="outgoing_transfers")

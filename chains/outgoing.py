@@ -41,6 +41,7 @@ __all__ = [
     "look_again",
     "orphan",
     "unmined_txids",
+    "wallet_of_sender",
     "watch",
     "write",
     "write_past",
@@ -261,7 +262,7 @@ def _wallet_of(network: Network, transfer: FoundTransfer) -> int | None:
     One own input says enough: whoever holds the key signed the whole.
     """
     if network.kind == NetworkKind.EVM:
-        return _wallet_of_sender(network, transfer.sender)
+        return wallet_of_sender(network, transfer.sender)
     outpoints = [Q(txid=outpoint.txid, index=outpoint.index) for outpoint in transfer.inputs]
     if not outpoints:
         return None
@@ -272,7 +273,8 @@ def _wallet_of(network: Network, transfer: FoundTransfer) -> int | None:
     return spent.order_by("id").values_list("deposit_address__wallet_id", flat=True).first()
 
 
-def _wallet_of_sender(network: Network, sender: str) -> int | None:
+def wallet_of_sender(network: Network, sender: str) -> int | None:
+    """The number of the operator's wallet that ``sender``, an EVM address, is a treasury or a deposit address of; else None."""
     if not sender:
         return None
     key = bytes.fromhex(sender[2:])

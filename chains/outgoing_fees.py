@@ -6,12 +6,16 @@ Never inside a database transaction: a node may take seconds. A node that does n
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Collection
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
+from chains import outgoing
+from chains.evm.addresses import checksum_address
 from chains.evm.question import ask as ask_evm
 from chains.evm.question import quantity
 from chains.models import Network, NetworkKind, OutgoingTransfer, TransferState
@@ -29,10 +33,14 @@ def fetch() -> int:
     answered = 0
     for slug in list(waiting.values_list("network_id", flat=True).order_by("network_id").distinct()):
         network = Network.objects.get(pk=slug)
-        rows = waiting.filter(network=network).values_list("txid", "block_hash").order_by("id").distinct()
-        asked = {bytes(txid): bytes(block_hash or b"") for txid, block_hash in rows[:ASKED_AT_ONCE]}
+        rows = waiting.filter(network=network).values_list("txid", "block_hash", "sender").order_by("id")
+        asked: dict[bytes, bytes] = {}
+        senders: defaultdict[bytes, set[str]] = defaultdict(set)
+        for txid, block_hash, sender in rows[:ASKED_AT_ONCE]:
+            asked[bytes(txid)] = bytes(block_hash or b"")
+            senders[bytes(txid)].add(sender)
         try:
-            fees = _fees(network, asked)
+            fees = _fees(network, asked, senders)
         except (NodeUnavailable, NodeWrongChain) as error:
             logger.warning("no fees from %s: %s", slug, error)
             continue
@@ -71,7 +79,7 @@ def satoshi(amount_btc: float | int) -> int:
     return int((Decimal(repr(amount_btc)) * SATOSHI_PER_BITCOIN).to_integral_value())
 
 
-def _fees(network: Network, asked: dict[bytes, bytes]) -> dict[bytes, int]:
+def _fees(network: Network, asked: dict[bytes, bytes], senders: dict[bytes, set[str]]) -> dict[bytes, int]:
     """The fee of each txid whose block is given, in the coin's smallest unit; one that no node knows is left out."""
     if network.kind == NetworkKind.BITCOIN:
         calls: list[Call] = [
@@ -80,7 +88,8 @@ def _fees(network: Network, asked: dict[bytes, bytes]) -> dict[bytes, int]:
         results = [_bitcoin_fee(result) for result in ask_bitcoin(network, calls)]
     else:
         calls = [("eth_getTransactionReceipt", ["0x" + txid.hex()]) for txid in asked]
-        results = [_evm_fee(result) for result in ask_evm(network, calls)]
+        receipts = zip(asked, ask_evm(network, calls), strict=True)
+        results = [_evm_fee(network, receipt, senders[txid]) for txid, receipt in receipts]
     return {txid: fee for txid, fee in zip(asked, results, strict=True) if fee is not None}
 
 
@@ -89,8 +98,29 @@ def _bitcoin_fee(result: Any) -> int | None:
     return satoshi(fee) if isinstance(fee, int | float) and not isinstance(fee, bool) else None
 
 
-def _evm_fee(result: Any) -> int | None:
-    if not isinstance(result, dict):
+def _evm_fee(network: Network, receipt: Any, senders: Collection[str]) -> int | None:
+    """Gas at its price and, on a rollup of the OP stack, what it takes for Ethereum (``l1Fee``); 0 where another account paid.
+
+    A contract's coin (a Safe's) leaves by the transaction of a person's account. That account's gas did not leave the reserve:
+    booked, the ledger would show less of the coin than the chain.
+    """
+    if not isinstance(receipt, dict):
         return None
-    gas, price = quantity(result.get("gasUsed")), quantity(result.get("effectiveGasPrice"))
-    return None if gas is None or price is None else gas * price
+    gas, price = quantity(receipt.get("gasUsed")), quantity(receipt.get("effectiveGasPrice"))
+    for_ethereum = quantity(receipt.get("l1Fee") or "0x0")
+    payer = _address(receipt.get("from"))
+    if gas is None or price is None or for_ethereum is None or not payer:
+        return None
+    if payer not in senders and outgoing.wallet_of_sender(network, payer) is None:
+        return 0
+    return gas * price + for_ethereum
+
+
+def _address(text: Any) -> str:
+    """With its checksum, as a transfer's sender is kept; "" for anything else."""
+    if not isinstance(text, str) or len(text) != 42:
+        return ""
+    try:
+        return checksum_address(bytes.fromhex(text[2:]))
+    except ValueError:
+        return ""

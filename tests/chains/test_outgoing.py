@@ -27,6 +27,7 @@ from chains.outgoing import AddressRefused
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.bitcoind import BitcoindProcess
 from devnet.evm_token import TOKEN_ADDRESS
+from tests.chains.node_proxy import NodeProxy
 
 pytestmark = pytest.mark.django_db
 
@@ -259,6 +260,44 @@ def test_a_treasury_pays_from_its_wallet(evm, evm_resident, mine, evm_guest, con
     assert OutgoingTransfer.objects.get().wallet == wallet
     with pytest.raises(AddressRefused):
         destination(evm, treasury.address)
+
+
+@pytest.fixture
+def receipt(anvil, settings):
+    """What a test writes into it, the node tells in every receipt of a transaction."""
+    told = {}
+    proxy = NodeProxy(anvil.url)
+    proxy.rewrite = lambda method, _, result: (
+        {**result, **told} if method == "eth_getTransactionReceipt" else result
+    )
+    with proxy.running():
+        settings.NODE_URLS = {"evm": [proxy.url]}
+        yield told
+
+
+def fee_of(evm, pays, mine, evm_guest):
+    destination(evm, evm_guest)
+    pays.pay_coin(evm_guest, 10**15)
+    mine(1)
+    evm.catch_up()
+    assert outgoing_fees.fetch() == 1
+    return OutgoingTransfer.objects.get().fee_minor
+
+
+def test_a_rollups_fee_has_the_part_that_is_ethereums(evm, evm_resident, mine, evm_guest, receipt):
+    receipt |= {"gasUsed": "0x5208", "effectiveGasPrice": "0x3e8", "l1Fee": "0x12a05f200"}
+    assert fee_of(evm, evm_resident, mine, evm_guest) == 21_000 * 1_000 + 5_000_000_000
+
+
+def test_gas_that_somebody_else_paid_did_not_leave_the_wallet(evm, evm_resident, mine, evm_guest, receipt):
+    """A Safe's coin leaves by a transaction of one of its owners, whose account pays the gas and is in nobody's books."""
+    receipt["from"] = "0x" + "ab" * 20
+    assert fee_of(evm, evm_resident, mine, evm_guest) == 0
+
+
+def test_gas_that_another_account_of_ours_paid_is_ours(evm, evm_resident, mine, evm_guest, receipt):
+    receipt["from"] = evm.address().address.lower()
+    assert fee_of(evm, evm_resident, mine, evm_guest) > 20_000
 
 
 COIN = Coin(bytes(32), 0, 100_000, 0)
