@@ -55,7 +55,8 @@ def watch(network: Network, text: str, *, now: datetime) -> Destination:
     """The destination that ``text``, typed by somebody, names on ``network``; watched once the caller's change is committed.
 
     Raises:
-        AddressRefused: not an address of that network, one of the operator's own, or a token's contract.
+        AddressRefused: not an address of that network, one of the operator's own, or a token's contract; on EVM of any network,
+            for there an address is the same text on all of them, and only where it was given out does anybody watch it.
     """
     if network.kind == NetworkKind.BITCOIN:
         address = receivers.read_bitcoin(text, network.bitcoin_chain)
@@ -63,9 +64,11 @@ def watch(network: Network, text: str, *, now: datetime) -> Destination:
     else:
         address = receivers.read_evm(text)
         key = bytes.fromhex(address[2:])
-    if DepositAddress.objects.filter(network=network, key=key).exists() or key in _treasuries(network):
+    alike = _written_alike(network)
+    given_out = DepositAddress.objects.filter(network__in=alike, key=key).exists()
+    if given_out or any(key in _treasuries(each) for each in alike):
         raise AddressRefused("this is an address of Alatau Pay itself: give one of your own wallet")
-    if OnChainAsset.objects.filter(network=network, contract=key).exists():
+    if OnChainAsset.objects.filter(network__in=alike, contract=key).exists():
         raise AddressRefused(
             "this is the address of a token's contract, not of a wallet: nothing sent there comes back"
         )
@@ -283,6 +286,13 @@ def wallet_of_sender(network: Network, sender: str) -> int | None:
         return treasury_of
     given_out = DepositAddress.objects.filter(network=network, key=key, wallet__owner="")
     return given_out.values_list("wallet_id", flat=True).first()
+
+
+def _written_alike(network: Network) -> list[Network]:
+    """The networks on which an address of ``network`` could be meant just as well, itself among them."""
+    if network.kind == NetworkKind.EVM:
+        return list(Network.objects.filter(kind=NetworkKind.EVM).order_by("slug"))
+    return [network]
 
 
 def _treasuries(network: Network) -> dict[bytes, int]:

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from alatau_pay.assets import KZT, Asset
-from chains.models import Destination, Network, OutgoingTransfer
+from chains import addresses, wallets
+from chains.models import Destination, Network, OnChainAsset, OutgoingTransfer
 from payments import deadlines, held, invoices, matching, refund_watching, refundable, refunds
 from payments.models import HeldDecision, Payment, Refund, RefundNetworkFee
 from payments.quoting import RateUnavailable
@@ -186,6 +187,53 @@ def test_nor_is_a_tokens_contract(world):
     refund = refunds.start(invoice.payments.get().pk, basis="Then", user=world.owner, reason="x", now=NOW)
     with pytest.raises(refunds.AddressRefused, match="contract"):
         refunds.give_address(refund.pk, address="0x" + city.TOKEN.hex(), now=NOW)
+
+
+def other_evm_network():
+    return Network.objects.create(
+        slug="other",
+        name="Other EVM",
+        kind="evm",
+        chain_id=137,
+        anchor_hash_hex="11" * 32,
+        cursor_height=100,
+        cursor_hash=bytes(32),
+    )
+
+
+def of_ours_elsewhere(kind):
+    """An address that the city has on another EVM network, of each kind."""
+    other = other_evm_network()
+    key = f"forwarder(0x{'11' * 20},0x{'22' * 20},0x{'33' * 20})"
+    wallet = wallets.import_wallet(network=other, label="x", owner="", public_key=key, now=NOW)
+    if kind == "deposit":
+        return addresses.allocate(wallet=wallet, purpose="somebody's invoice", now=NOW).address
+    if kind == "treasury":
+        return "0x" + "33" * 20
+    OnChainAsset.objects.create(
+        code="USDT-OTHER",
+        symbol="USDT",
+        name="USDT",
+        network=other,
+        contract=bytes([0x44]) * 20,
+        decimals=6,
+        quote_decimals=4,
+    )
+    return "0x" + "44" * 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [("deposit", "Alatau Pay itself"), ("treasury", "Alatau Pay itself"), ("token", "contract")],
+)
+def test_nor_is_what_is_ours_or_a_tokens_on_another_evm_network(world, kind, why):
+    """One address is written alike on all of them: copied from another invoice, nobody watches it here, or has a key."""
+    invoice = make_invoice(world.store)
+    pay(invoice, "ETH")
+    refund = refunds.start(invoice.payments.get().pk, basis="Then", user=world.owner, reason="x", now=NOW)
+    with pytest.raises(refunds.AddressRefused, match=why):
+        refunds.give_address(refund.pk, address=of_ours_elsewhere(kind), now=NOW)
+    assert not Destination.objects.exists()
 
 
 def test_the_resident_may_correct_the_address_until_it_is_approved(world, paid):
