@@ -35,6 +35,10 @@ class CannotPrepare(ValueError):
     """No transaction can be made of this. The message is for a person."""
 
 
+class TooLittle(CannotPrepare):
+    """These coins do not cover payments and fee; more of them may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coin:
     """An output of the wallet that can be spent: big-endian txid, number, satoshi, the index of its address.
@@ -73,7 +77,7 @@ def prepare(
     ``descriptor`` is the wallet's, as ``derivation.normalise_bitcoin`` writes it.
 
     Raises:
-        CannotPrepare: nothing to pay, no sensible fee rate, or the coins do not cover payments and fee.
+        CannotPrepare: nothing to pay, or no sensible fee rate. TooLittle: the coins do not cover payments and fee.
     """
     if not payments or any(amount_sat < DUST_SAT for _, amount_sat in payments):
         raise CannotPrepare(f"a payment is at least {DUST_SAT} satoshi: less is not carried by the network")
@@ -132,7 +136,7 @@ def _choose(
             return chosen, with_change, change_sat
         if gathered - amount_sat >= _fee(weight, sat_per_vbyte):
             return chosen, gathered - amount_sat, 0
-    raise CannotPrepare(
+    raise TooLittle(
         f"the wallet's known coins hold {gathered} satoshi, too little for {amount_sat} and the fee"
     )
 

@@ -72,6 +72,10 @@ def fund(bitcoin, resident, cold, amounts=(200_000, 150_000)):
     bitcoin.catch_up()
 
 
+def spendable(wallet, **how):
+    return [coin for page in outgoing_batches.spendable(wallet, **how) for coin in page]
+
+
 def destination(watched, text):
     return outgoing.watch(watched.network, text, now=timezone.now())
 
@@ -127,16 +131,16 @@ def test_a_prepared_transaction_is_signed_elsewhere_and_accepted(
         ("Mined", prepared.fee_sat)
     }
     # What was spent is no coin any more, and the change is one.
-    assert [coin.amount_sat for coin in outgoing_batches.spendable(cold.wallet)] == [prepared.change_sat]
+    assert [coin.amount_sat for coin in spendable(cold.wallet)] == [prepared.change_sat]
 
 
 def test_what_an_open_batch_uses_is_left_alone(bitcoin, resident, guest):
     cold = ColdWallet(bitcoin)
     fund(bitcoin, resident, cold)
-    coins = outgoing_batches.spendable(cold.wallet)
+    coins = spendable(cold.wallet)
     assert sorted(coin.amount_sat for coin in coins) == [150_000, 200_000]
     largest = max(coins, key=lambda coin: coin.amount_sat)
-    left = outgoing_batches.spendable(cold.wallet, reserved={(largest.txid, largest.index)})
+    left = spendable(cold.wallet, reserved={(largest.txid, largest.index)})
     assert [coin.amount_sat for coin in left] == [150_000]
     with pytest.raises(CannotPrepare, match="too little"):
         outgoing_batches.prepare_batch(
@@ -147,6 +151,38 @@ def test_what_an_open_batch_uses_is_left_alone(bitcoin, resident, guest):
             reserved={(largest.txid, largest.index)},
             now=timezone.now(),
         )
+
+
+def test_coins_that_were_spent_long_ago_do_not_hide_those_that_are_there(bitcoin, resident, guest):
+    """Years of sales, each larger than what the wallet holds now, all of it spent: the node knows none of them any more."""
+    cold = ColdWallet(bitcoin)
+    fund(bitcoin, resident, cold)
+    kept = Transfer.objects.order_by("id").first()
+    Transfer.objects.bulk_create(
+        Transfer(
+            network=kept.network,
+            txid=number.to_bytes(32, "big"),
+            index=0,
+            asset=kept.asset,
+            deposit_address=kept.deposit_address,
+            amount_minor=10_000_000 + number,
+            state="Mined",
+            block_height=1,
+            block_hash=bytes(32),
+            seen_at=kept.seen_at,
+            received_at=kept.received_at,
+        )
+        for number in range(1, 1_201)
+    )
+    prepared = outgoing_batches.prepare_batch(
+        cold.wallet,
+        [(destination(bitcoin, guest.address), 180_000)],
+        name="batch",
+        sat_per_vbyte=1,
+        reserved=(),
+        now=timezone.now(),
+    )
+    assert [coin.amount_sat for coin in prepared.coins] == [200_000]
 
 
 def test_what_arrives_there_is_nobodys_payment(bitcoin, resident, guest):

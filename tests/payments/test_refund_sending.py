@@ -20,7 +20,7 @@ from settlements import ledger
 from settlements.entry import AccountName
 from tests import world as city
 from tests.chains.conftest import bitcoin_node, resident  # noqa: F401 — on both Bitcoin nodes
-from tests.chains.test_outgoing import ColdWallet
+from tests.chains.test_outgoing import ColdWallet, spendable
 from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave, send
 from tests.world import NOW, make_invoice, pay
 
@@ -263,9 +263,7 @@ def test_a_batch_is_signed_elsewhere_sent_and_followed_to_the_end(on_chain, resi
     assert ledger.balance_minor(AccountName("network_cost", KZT)) == fee.value_tiyn > 0
     # What came back as change is the operator's own, and nobody asks whose it is.
     assert not matching.unclaimed().exists()
-    on_chain_sat = sum(
-        coin.amount_sat for coin in refund_sending.outgoing_batches.spendable(world.cold.wallet)
-    )
+    on_chain_sat = sum(coin.amount_sat for coin in spendable(world.cold.wallet))
     assert on_chain_sat == ledger.total_minor("reserve", BTC)
     # A fork that loses the block takes completion back, and brings it again.
     bitcoin_node.rpc("invalidateblock", block)
