@@ -17,6 +17,7 @@ from alatau_pay.money import divide_up, format_minor
 from compliance.admission import NotAdmitted
 from merchants import stores
 from payments import invoices, refundable, telling, terms
+from payments.facts import invoice_fact
 from payments.held_decisions import standing
 from payments.invoice_request import parse_request
 from payments.models import HeldDecisionKind, Invoice, InvoiceStatus, Payment, PaymentStatus, Quote
@@ -34,7 +35,7 @@ class ReopeningRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What opening again would mean at this moment: tiyn that would still be due (0: what came late is enough)."""
+    """What opening again would mean at this moment: tiyn that would still be due (0: what came is enough for the store)."""
 
     due_tiyn: int
 
@@ -48,7 +49,9 @@ def offer(invoice: Invoice, *, now: datetime) -> Offer | None:
         return None
     fresh = {term.asset.pk: _amount(invoice, term) for term in offered}
     share = sum((_share(invoice, payment, fresh) for payment in payments), Fraction(0))
-    return Offer(max(0, divide_up((1 - share) * invoice.amount_tiyn, 1)))
+    if share * invoice.amount_tiyn >= invoice_fact(invoice).enough_tiyn:
+        return Offer(0)
+    return Offer(divide_up((1 - share) * invoice.amount_tiyn, 1))
 
 
 def reopen(invoice_id: str, *, now: datetime) -> Invoice:

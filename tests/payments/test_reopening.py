@@ -117,6 +117,17 @@ def test_late_money_that_fell_leaves_a_rest(late):
     assert (invoice.status, invoice.additional_status, invoice.paid_tiyn) == ("New", "PaidPartial", 625_000)
 
 
+def test_what_came_late_is_enough_within_the_stores_tolerance(world):
+    """Nobody is told to pay a rest that the store does not ask for."""
+    invoice = make_invoice(world.store, checkout={"paymentTolerance": 1})
+    expire()
+    pay(invoice, at=AFTER, amount_minor=36_398)
+    invoice.refresh_from_db()
+    assert invoice.tolerance_basis_points == 100
+    assert reopening.offer(invoice, now=AFTER).due_tiyn == 0
+    assert reopening.reopen(invoice.pk, now=AFTER).status == "Settled"
+
+
 def refused(invoice, *, now=AFTER):
     assert reopening.offer(Invoice.objects.get(pk=invoice.pk), now=now) is None
     quotes = invoice.quotes.count()
