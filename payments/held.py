@@ -92,12 +92,14 @@ def refund(payment_id: int, *, address: str, user: User, reason: str, now: datet
     the refund's link asks the resident for it, or it is where the resident asked for it already, which is yet to be approved.
 
     Raises:
-        DecisionRefused: see there, also when the address is none that it can be sent to, or the payment is too old.
+        DecisionRefused: see there, also when the address is none that it can be sent to, the payment is too old, or its
+            invoice can still be paid.
     """
     with transaction.atomic():
         invoice, payment = held_decisions.lock(payment_id, reason=reason)
         try:
             refund_rows.require_in_time(payment, now)
+            refund_rows.require_closed(payment)
             if address:
                 address = outgoing.watch(payment.transfer.asset.network, address, now=now).address
             entry = held_refund_due(coin=payment.transfer.asset.asset, refunded_minor=payment.held_minor)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from alatau_pay.money import format_minor
 from merchants.models import User
 from merchants.roles import can, membership_in, store_for
-from payments import held, held_form
+from payments import held, held_form, refundable
 from payments.models import HeldDecision, Payment
 from payments.quoting import RateUnavailable
 
@@ -90,6 +90,7 @@ def _row(payment: Payment) -> dict[str, Any]:
         # An excess cannot count for an invoice whole, and an asset that was not asked for has no quote.
         "may_attach": why not in {"excess", "unknown asset"},
         "may_take_then": payment.quote_id is not None,
+        "may_give_back": not refundable.counts_still(payment),
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from merchants.models import User
 from payments import held_decisions, refundable
 from payments.models import HeldDecisionKind, Invoice, Refund, RefundSource
-from payments.refund_rows import RefundRefused
+from payments.refund_rows import RefundRefused, require_closed
 from settlements import ledger
 from settlements.entries import held_refund_due, payable, payment_refund_due
 from settlements.models import Account
@@ -28,6 +28,7 @@ def post(invoice: Invoice, refund: Refund, *, user: User, now: datetime) -> None
         assert refund.destination is not None  # the database holds it for this status
         if payment.held_minor != refund.amount_minor:
             raise RefundRefused("what is held of the payment has changed: call this off and start anew")
+        require_closed(payment)
         try:
             held_decisions.require_undecided(payment)
         except held_decisions.DecisionRefused as error:

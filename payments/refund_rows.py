@@ -71,6 +71,16 @@ def require_in_time(payment: Payment, now: datetime) -> None:
         raise RefundRefused("money goes back within 365 days of its payment")
 
 
+def require_closed(payment: Payment) -> None:
+    """Return when held money of ``payment`` does not count for an invoice that its sender is still paying.
+
+    Raises:
+        RefundRefused: it does.
+    """
+    if refundable.counts_still(payment):
+        raise RefundRefused("the invoice can still be paid: what was sent for it counts")
+
+
 def tell(
     invoice: Invoice, refund: Refund, kind: str, *, now: datetime, actor: User | None = None, **more: Any
 ) -> None:

@@ -9,11 +9,13 @@ from django.db.models import Sum as SumOf
 
 from payments.held_decisions import standing
 from payments.lifecycle import Booking
-from payments.models import HeldDecisionKind, Payment, Refund, RefundSource, RefundStatus
+from payments.models import HeldDecisionKind, InvoiceStatus, Payment, Refund, RefundSource, RefundStatus
 from payments.refund_amounts import Credited, Sum
 
 # Counted from the moment the payment came; held by the database as well (migration 0007).
 PERIOD = timedelta(days=365)
+# An invoice's statuses in which what was sent for it counts, and more can come.
+OPEN = (InvoiceStatus.NEW, InvoiceStatus.PROCESSING)
 
 
 def credited(payment: Payment) -> Credited:
@@ -48,6 +50,11 @@ def live(payment: Payment) -> QuerySet[Refund]:
 def in_time(payment: Payment, now: datetime) -> bool:
     """Whether money of ``payment`` may go back at all, by its age."""
     return now <= payment.received_at + PERIOD
+
+
+def counts_still(payment: Payment) -> bool:
+    """Whether ``payment`` counts for an invoice that can still be paid: its sender was told so, and pays the rest alone."""
+    return payment.quote_id is not None and payment.invoice.status in OPEN
 
 
 def value_then(payment: Payment, amount_minor: int) -> int:

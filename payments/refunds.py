@@ -31,7 +31,6 @@ from payments.models import (
     UNSENT,
     HeldDecision,
     Invoice,
-    InvoiceStatus,
     Payment,
     Refund,
     RefundBasis,
@@ -117,14 +116,12 @@ def request(payment_id: int, *, address: str, now: datetime) -> Refund:
     """The resident asks for what is held of a payment, at ``address``; the store has yet to approve.
 
     Raises:
-        RefundRefused: nothing is held, somebody decided or asked already, or the payment is too old.
+        RefundRefused: nothing is held, it still counts, somebody decided or asked already, or the payment is too old.
         AddressRefused: not an address that it can be sent to.
     """
     with transaction.atomic():
         invoice, payment = refund_rows.lock_payment(payment_id)
         refund_rows.require_in_time(payment, now)
-        if invoice.status in (InvoiceStatus.NEW, InvoiceStatus.PROCESSING):
-            raise RefundRefused("the invoice can still be paid: what was sent for it counts")
         refund = _start_held(invoice, payment, user=None, reason="", now=now)
         return _take_address(invoice, refund, address, now=now)
 
@@ -345,6 +342,7 @@ def _start_held(
         raise RefundRefused(str(error)) from error
     if refundable.of_held(payment) is not None:
         raise RefundRefused("giving this money back was asked for already")
+    refund_rows.require_closed(payment)
     _require_carried(payment, _held_sum(payment))
     return _create(
         invoice,

@@ -53,6 +53,17 @@ def test_the_other_buttons(held, client, decision):
     assert other.status == ("Settled" if decision == "attach" else "New")
 
 
+def test_what_still_counts_has_no_button_to_give_it_back(held, client):
+    client.force_login(held.owner, backend=BACKEND)
+    assert 'value="refund"' in client.get(page(held)).content.decode()
+    client.post(page(held, held.payment), {"decision": "leave", "reason": "x"})
+    invoice = city.make_invoice(held.store, now=timezone.now())
+    city.pay(invoice, at=timezone.now(), amount_minor=10_000)
+    shown = client.get(page(held)).content.decode()
+    assert invoice.pk in shown
+    assert 'value="refund"' not in shown
+
+
 @pytest.mark.parametrize(
     "data", [{"decision": "accept"}, {"decision": "attach"}, {"decision": "burn", "reason": "x"}, {}]
 )

@@ -292,6 +292,20 @@ def test_the_resident_asks_for_an_excess_of_a_settled_invoice(world):
     assert (ledger.balance_minor(HELD), ledger.balance_minor(DUE)) == (0, -3_235)
 
 
+def test_what_counts_for_an_invoice_that_can_still_be_paid_is_not_given_back(world):
+    """Else its resident pays the rest that the page shows, and the invoice never settles."""
+    invoice = make_invoice(world.store)
+    pay(invoice, amount_minor=18_383)
+    payment = invoice.payments.get()
+    with pytest.raises(held.DecisionRefused, match="can still be paid"):
+        held.refund(payment.pk, address=BITCOIN_ADDRESS, user=world.owner, reason="x", now=NOW)
+    with pytest.raises(refunds.RefundRefused, match="can still be paid"):
+        refunds.start(payment.pk, basis="Excess", user=world.owner, reason="x", now=NOW)
+    assert not Refund.objects.exists()
+    assert not HeldDecision.objects.exists()
+    assert ledger.balance_minor(HELD) == -18_383
+
+
 def test_credited_money_is_not_the_residents_to_ask_for(world, paid):
     with pytest.raises(refunds.RefundRefused, match="nothing"):
         refunds.request(paid.pk, address=BITCOIN_ADDRESS, now=NOW)
