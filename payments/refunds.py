@@ -235,11 +235,13 @@ def set_off(refund_id: int, row: OutgoingTransfer, *, user: User | None, now: da
     """The chain shows ``row``, and it is this refund's money: seen from our wallet, or a person (``user``) says so.
 
     Raises:
-        RefundRefused: another amount, asset or address; a transfer of another refund; or not approved.
+        RefundRefused: another amount, asset or address; a transfer of another refund, or one that is gone; or not approved.
     """
     with transaction.atomic():
         invoice, refund = refund_rows.lock(refund_id)
         _require(refund, RefundStatus.APPROVED, RefundStatus.SENDING)
+        if row.state == TransferState.GONE:
+            raise RefundRefused("that transfer is not there any more: the chain took it away")
         same = (row.amount_minor, row.asset_id, row.destination_id)
         if same != (refund.amount_minor, refund.payment.transfer.asset_id, refund.destination_id):
             raise RefundRefused("that transfer is of another amount, asset or address than this refund")

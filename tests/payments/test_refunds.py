@@ -419,6 +419,19 @@ def test_another_amount_completes_nothing(world, paid, wrong):
         refund_watching.confirm_ours(row.pk, refund_id=refund.pk, user=world.admin, now=NOW)
 
 
+def test_a_transfer_that_is_gone_is_not_confirmed(world, paid):
+    """It went while the officer's page was open: nothing would ever look at it again."""
+    rich(world)
+    refund = approved(paid, user=world.owner)
+    row = leave(refund, from_us=False)
+    refund_watching.follow(now=NOW)
+    place(row, "Gone")
+    with pytest.raises(refunds.RefundRefused, match="not there any more"):
+        refund_watching.confirm_ours(row.pk, refund_id=refund.pk, user=world.admin, now=NOW)
+    refund.refresh_from_db()
+    assert (refund.status, refund.outgoing) == ("Approved", None)
+
+
 def test_it_completes_at_the_networks_depth_and_not_before(world, paid):
     rich(world)
     refund = approved(paid, user=world.owner)
