@@ -96,7 +96,7 @@ def make_code(refund_id: int, *, user: User, now: datetime) -> RefundBatch:
     """Claim one refund, to be paid by scanning its code, and keep what the code says.
 
     Raises:
-        SendingRefused: it does not wait to be sent any more.
+        SendingRefused: it does not wait to be sent any more, or its network is halted.
     """
     waiting, wallet = _sendable([refund_id])
     return _claim(waiting, wallet, RefundBatchKind.CODE, user=user, now=now, uri=uri(waiting[0]))
@@ -212,6 +212,9 @@ def _sendable(refund_ids: Collection[int]) -> tuple[list[Refund], Wallet]:
         raise SendingRefused("some of these refunds do not wait to be sent any more: look at the list again")
     network = waiting[0].asset.network
     _require_sendable(waiting, network)
+    if network.halted_at is not None:
+        # What was paid there may be gone, and nobody would see what is sent.
+        raise SendingRefused(f"the network is halted, nothing is sent there: {network.halted_reason}")
     wallet = Wallet.objects.select_related("network").filter(network=network, owner="", active=True).first()
     if wallet is None:
         raise SendingRefused("the operator has no wallet on this network")

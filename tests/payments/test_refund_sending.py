@@ -143,6 +143,17 @@ def test_a_fee_rate_is_a_sensible_number(officer, waiting, rate, settings):
     assert not RefundBatch.objects.exists()
 
 
+@pytest.mark.parametrize("code", ["BTC", "ETH"])
+def test_nothing_is_taken_on_a_network_that_is_halted(world, waiting, code):
+    """What was paid there may be gone, and nobody would see what is sent."""
+    refund = waiting[code]
+    Network.objects.filter(pk=refund.asset.network_id).update(halted_at=NOW, halted_reason="a deep fork")
+    with pytest.raises(refund_sending.SendingRefused, match="halted"):
+        refund_sending.make_code(refund.pk, user=world.admin, now=NOW)
+    refund.refresh_from_db()
+    assert (refund.status, RefundBatch.objects.count()) == ("Approved", 0)
+
+
 def test_coins_of_two_networks_are_not_one_batch(world, waiting):
     with pytest.raises(refund_sending.SendingRefused, match="same network"):
         refund_sending.make_batch(
