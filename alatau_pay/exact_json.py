@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 DEPTH_MAX = 100
@@ -15,13 +15,15 @@ def loads(body: bytes) -> Any:
     """The document in ``body``; NaN and Infinity are refused, as RFC 8259 has them not.
 
     Raises:
-        ValueError: it is not JSON, or is nested deeper than ``DEPTH_MAX``.
+        ValueError: it is not JSON, is nested deeper than ``DEPTH_MAX``, or holds a number that no Decimal does.
     """
     _check_depth(body)
     try:
         return json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except InvalidOperation as error:
+        raise ValueError("a number with an exponent beyond all reason") from error
 
 
 def _refuse(name: str) -> None:

@@ -55,7 +55,7 @@ def fetch_all(*, now: datetime) -> dict[str, str]:
         return {}
     # Threads, since each only waits; none of them touches the database. They end by themselves, by the sources' time-outs.
     pool = ThreadPoolExecutor(max_workers=len(due), thread_name_prefix="rates")
-    asked = {pool.submit(source.fetch, now=now): source.name for source in due}
+    asked = {pool.submit(_ask, source, now): source.name for source in due}
     pool.shutdown(wait=False)
     outcome: dict[str, str] = {}
     try:
@@ -174,6 +174,20 @@ def _is_due(source: RateSource, state: RateSourceState | None, now: datetime) ->
     return not timedelta(0) <= now - state.answered_at < source.interval
 
 
+def _ask(source: RateSource, now: datetime) -> list[Observation]:
+    """What the source says; the outermost line of its thread.
+
+    A mistake in one source must neither lose what the others said nor keep the city from being told that a coin is not quoted.
+    """
+    try:
+        return source.fetch(now=now)
+    except (ForeignServerError, RateRefused):
+        raise
+    except Exception as error:
+        logger.exception("the source %s failed", source.name)
+        raise RateRefused(type(error).__name__) from error
+
+
 def _take(name: str, answered: Future[list[Observation]], *, now: datetime) -> str:
     try:
         observed = answered.result()
@@ -199,7 +213,11 @@ def _take(name: str, answered: Future[list[Observation]], *, now: datetime) -> s
 
 
 def _fail(name: str, fault: str, *, now: datetime, retry_after_seconds: int | None = None) -> str:
-    """Remember why the source said nothing. Logged when it begins, not again while it lasts. Returns the reason."""
+    """Remember why the source said nothing. Logged when it begins, not again while it lasts. Returns the reason.
+
+    A reason may hold the server's own words: what no row and no line of a log takes is written as an escape.
+    """
+    fault = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in fault)
     again = None if retry_after_seconds is None else now + timedelta(seconds=retry_after_seconds)
     state, _created = RateSourceState.objects.get_or_create(source=name, defaults={"asked_at": now})
     if not state.fault:

@@ -54,4 +54,7 @@ def instant_of(value: object, what: str, *, now: datetime) -> datetime:
         raise RateRefused(f"{what}: an instant without an offset")
     if at > now + CLOCK_TOLERANCE:
         raise RateRefused(f"{what}: an instant ahead of our clock")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise RateRefused(f"{what}: an instant before all time") from error

@@ -71,7 +71,8 @@ def _ask(day: date) -> Element:
     )
     try:
         document = fromstring(body)
-    except (ParseError, DefusedXmlException) as error:
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
+        # The last two: an encoding that there is not, or that expat does not read.
         raise RateRefused("national bank: the answer is not XML") from error
     if document.tag != "rates":
         raise RateRefused(f"national bank: the answer is <{document.tag}>, not <rates>")
@@ -89,8 +90,15 @@ def _stated(document: Element) -> date:
 def _dollar(document: Element) -> Decimal:
     for item in document.iter("item"):
         if (item.findtext("title") or "").strip() == DOLLAR:
-            return price_of(_decimal(item, "description") / _decimal(item, "quant"), "national bank USD/KZT")
+            return price_of(_tenge_a_unit(item), "national bank USD/KZT")
     raise RateRefused("national bank: no dollar among the rates")
+
+
+def _tenge_a_unit(item: Element) -> Decimal:
+    try:
+        return _decimal(item, "description") / _decimal(item, "quant")
+    except ArithmeticError as error:
+        raise RateRefused("national bank: a rate out of all reason") from error
 
 
 def _decimal(item: Element, name: str) -> Decimal:

@@ -35,6 +35,11 @@ def test_the_limit_itself_is_allowed():
         parse(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1))
 
 
+def test_a_number_that_no_decimal_holds_is_refused():
+    with pytest.raises(ParseError):
+        parse(b'{"amount": 1e99999999999999999999}')
+
+
 @pytest.mark.parametrize("text", ["[" * 500, '\\"[[[' * 200, "{" * 500])
 def test_brackets_in_texts_are_no_depth(text):
     assert parse(f'{{"a": "{text}"}}'.encode())

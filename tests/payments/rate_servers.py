@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from payments.rate_paths import Observation
 from tests.foreign_server import Answer, ForeignServer
 
 # 01:30 on the 24th in Almaty.
@@ -89,3 +90,14 @@ def point(settings: Any, server: ForeignServer) -> None:
         setattr(settings, name, server.url)
     settings.RATE_SOURCES = ALL
     settings.RATE_PATHS_MIN = 2
+
+
+class Broken:
+    """A source with a mistake in it."""
+
+    name = "broken"
+    official = False
+    interval = timedelta(0)
+
+    def fetch(self, *, now: datetime) -> list[Observation]:
+        raise ZeroDivisionError

@@ -136,6 +136,36 @@ def test_one_bad_price_keeps_nothing_of_its_source(server):
     assert not RateObservation.objects.filter(source="coinbase").exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "path", "body"),
+    [
+        ("binance", "/api/v3/ticker/price", b"[1e99999999999999999999]"),
+        ("kraken", "/0/public/Ticker", b'{"error": ["EQuery:\\u0000\\ud800 asset pair"]}'),
+        ("coinbase", "/products/BTC-USD/ticker", coinbase("64000", "0001-01-01T00:00:00+23:59")),
+        ("national-bank", "/rss/get_rates.cfm", bank(usd="1e999999", quant="1e-999999")),
+        ("national-bank", "/rss/get_rates.cfm", b'<?xml version="1.0" encoding="foo"?><rates/>'),
+        ("national-bank", "/rss/get_rates.cfm", b'<?xml version="1.0" encoding="utf-7"?><rates/>'),
+    ],
+)
+def test_no_answer_of_one_source_costs_the_others(server, source, path, body):
+    server.answers[path] = Answer(body)
+    outcome = observations.fetch_all(now=NOW)
+    assert outcome.pop(source)
+    assert set(outcome.values()) == {""}
+    assert RateSourceState.objects.get(pk=source).fault
+    assert set(RateObservation.objects.values_list("source", flat=True)) == set(outcome)
+
+
+def test_a_source_that_fails_as_nobody_foresaw_costs_the_others_nothing(server, settings, caplog):
+    settings.RATE_SOURCES = [*settings.RATE_SOURCES, "tests.payments.rate_servers.Broken"]
+    outcome = observations.fetch_all(now=NOW)
+    assert outcome.pop("broken") == "ZeroDivisionError"
+    assert outcome == WELL
+    (record,) = [each for each in caplog.records if each.exc_info]
+    assert "ZeroDivisionError" in caplog.text
+    assert "broken" in record.getMessage()
+
+
 def test_trouble_is_logged_when_it_begins_and_when_it_is_over(server, caplog):
     server.answers["/0/public/Ticker"] = Answer(b'{"error":["EService:Unavailable"]}')
     with caplog.at_level(logging.INFO, logger="payments.observations"):
