@@ -148,10 +148,13 @@ def _arrivals_not_booked(network: Network, height: int) -> Amounts:
 
 
 def _arrivals_not_buried(network: Network, height: int) -> Amounts:
+    """Booked, and on the chain not by ``height``. Not what is gone for good: were it counted, its loss would not show."""
     rows = (
         Payment.objects.filter(transfer__network=network)
         .exclude(booked_as="")
         .exclude(transfer__state=TransferState.MINED, transfer__block_height__lte=height)
+        # While the change waits to be looked at, the reversal is on its way.
+        .exclude(transfer__state=TransferState.GONE, transfer__pending_match=False)
         .values_list("transfer__deposit_address__wallet", "transfer__asset")
         .annotate(Sum("amount_minor"))
         .order_by()

@@ -118,6 +118,17 @@ def test_what_is_booked_above_the_height_is_not_expected_on_the_chain_yet(world:
     assert told(said(world, {buried: 36_765, fresh: 36_765}, height=98)) == []
 
 
+def test_a_payment_whose_transfer_is_gone_and_that_stays_in_the_books_is_found(world: World) -> None:
+    """As a reorganisation leaves it whose reversal was never posted; while the change waits to be looked at, it is none yet."""
+    kept, lost = paid(world), paid(world, height=91)
+    Transfer.objects.filter(pk=lost.transfer_id).update(
+        state="Gone", block_height=None, block_hash=None, pending_match=True
+    )
+    assert told(said(world, {kept: 36_765})) == []
+    Transfer.objects.filter(pk=lost.transfer_id).update(pending_match=False)
+    assert told(said(world, {kept: 36_765})) == [("place_balance", place(world), 73_530, 36_765)]
+
+
 def test_a_refund_that_left_and_was_posted_agrees_with_its_fee(world: World) -> None:
     payment = paid(world)
     refund = send(approved(payment, user=world.owner, amount_minor=10_000, basis="Amount"), fee_minor=250)
