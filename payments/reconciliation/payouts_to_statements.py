@@ -63,11 +63,12 @@ def _unmatched(lines: QuerySet[BankStatementLine]) -> list[Finding]:
 
 
 def _amounts(lines: QuerySet[BankStatementLine]) -> list[Finding]:
+    """About the line and not its payout, of which the payment and the return may both be bent."""
     differing = lines.filter(payout__isnull=False).exclude(amount_tiyn=F("payout__amount_tiyn"))
     return [
         Finding(
             DifferenceKind.PAYOUT_AMOUNT,
-            f"payout:{line.payout_id}",
+            f"line:{line.pk}",
             line.payout.amount_tiyn,
             line.amount_tiyn,
             detail=f"{line.get_direction_display()}, {line.booked_on:%d.%m.%Y}",

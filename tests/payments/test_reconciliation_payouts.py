@@ -96,8 +96,22 @@ def test_a_line_of_another_amount_than_its_payout_is_found() -> None:
         )
         cursor.execute("SET LOCAL session_replication_role = origin")
     assert told() == [
-        ("payout_amount", f"payout:{payout.pk}", payout.amount_tiyn, payout.amount_tiyn - 1),
+        ("payout_amount", f"line:{matched.pk}", payout.amount_tiyn, payout.amount_tiyn - 1),
     ]
+
+
+def test_each_bent_line_of_a_payout_is_a_difference_of_its_own() -> None:
+    """The payment and its return: two lines of one payout, and a run has to be able to write both."""
+    payout = completed()
+    payouts.return_(payout, reason="account closed", now=NOW)
+    paid = line(payout.amount_tiyn, status="Matched", payout=payout)
+    back = line(payout.amount_tiyn, direction="in", is_return=True, status="Matched", payout=payout)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE settlements_bankstatementline SET amount_tiyn = amount_tiyn - 1")
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    subjects = [subject for _kind, subject, _left, _right in told()]
+    assert subjects == [f"line:{paid.pk}", f"line:{back.pk}"]
 
 
 @pytest.mark.parametrize(
