@@ -13,6 +13,7 @@ from django.utils import timezone
 from payments import observations, rate_retention
 from payments.models import RateObservation, RateSourceState
 from payments.quoting import RateUnavailable, Stop
+from payments.rate_paths import ALMATY
 from tests import world as city
 from tests.foreign_server import Answer
 from tests.payments import rate_servers
@@ -287,6 +288,24 @@ def test_old_prices_are_thinned_to_the_first_of_each_hour(db, settings):
     assert rate_retention.thin(now=now) == 3
     assert set(RateObservation.objects.all()) == set(kept)
     assert rate_retention.thin(now=now) == 0
+
+
+def test_thinning_leaves_what_a_day_closed_with(db, settings):
+    """The reserve is valued at the end of a past day by what was fresh then; also a year later."""
+    settings.RATE_OBSERVATIONS_DAYS = 10
+    now = timezone.now()
+    closing = datetime.combine(
+        now.astimezone(ALMATY).date() - timedelta(days=12), datetime.max.time(), ALMATY
+    )
+    for seconds in (3500, 300, 121, 119, 60, 1):
+        at = closing - timedelta(seconds=seconds)
+        RateObservation.objects.create(
+            source="fixed", base="BTC", quote="KZT", price=seconds, observed_at=at, fetched_at=at
+        )
+    before = observations.prices({"BTC"}, now=closing)["BTC"].tenge
+    assert rate_retention.thin(now=now) == 2
+    assert list(RateObservation.objects.order_by("id").values_list("price", flat=True)) == [3500, 119, 60, 1]
+    assert observations.prices({"BTC"}, now=closing)["BTC"].tenge == before == 1
 
 
 def test_the_database_keeps_a_week_whatever_the_setting_says(db, settings):
