@@ -68,7 +68,8 @@ def _last(tickers: dict[str, Any], symbol: str) -> object:
     found = [tickers[name] for name in PAIRS[symbol][1] if name in tickers]
     if not found:
         raise RateRefused(f"kraken: no price for {symbol}")
-    try:
-        return found[0]["c"][0]
-    except (TypeError, KeyError, IndexError) as error:
-        raise RateRefused(f"kraken: no last trade of {symbol}") from error
+    last = found[0].get("c") if isinstance(found[0], dict) else None
+    # Of a text, the first letter would pass for a price.
+    if not isinstance(last, list) or not last:
+        raise RateRefused(f"kraken: no last trade of {symbol}")
+    return last[0]

@@ -226,6 +226,8 @@ def test_what_binance_may_not_say(server, body):
         (kraken(result={"XXBTZUSD": {"a": []}}), "no last trade of BTC"),
         (kraken(result={"XXBTZUSD": {"c": []}}), "no last trade of BTC"),
         (kraken(result={"XXBTZUSD": 7}), "no last trade of BTC"),
+        # Not a list: its first letter would be a price.
+        (kraken(result={"XXBTZUSD": {"c": "64100"}}), "no last trade of BTC"),
         (kraken(btc="0"), "not positive"),
         (kraken(btc="-64000"), "not a price"),
         (kraken(btc="NaN"), "not a price"),
