@@ -170,6 +170,8 @@ def _is_due(source: RateSource, state: RateSourceState | None, now: datetime) ->
         return False
     if state.fault or state.answered_at is None:
         return True
+    if state.answered_at.astimezone(ALMATY).date() != now.astimezone(ALMATY).date():
+        return True  # another day has another official rate
     # An answer from ahead of ``now`` says nothing about it.
     return not timedelta(0) <= now - state.answered_at < source.interval
 

@@ -96,6 +96,16 @@ def test_a_source_is_not_asked_again_before_it_has_news(server):
     assert set(observations.fetch_all(now=NOW + timedelta(minutes=15))) == WELL.keys()
 
 
+def test_the_rate_of_a_day_is_asked_for_when_the_day_begins(server):
+    """Midnight in Almaty is 19:00 UTC: a quote of the new day keeps the official rate of the new day."""
+    before = datetime(2026, 11, 23, 18, 59, 40, tzinfo=UTC)
+    server.answers["/rss/get_rates.cfm"] = Answer(bank(date="23.11.2026", usd="517"))
+    assert observations.fetch_all(now=before)["national-bank"] == ""
+    server.answers["/rss/get_rates.cfm"] = Answer(bank(date="24.11.2026", usd="518.25"))
+    assert observations.fetch_all(now=before + timedelta(seconds=30))["national-bank"] == ""
+    assert observations.official_rate(date(2026, 11, 24)).price == Decimal("518.25")
+
+
 def test_a_source_in_trouble_is_asked_again_at_once(server):
     server.answers["/rss/get_rates.cfm"] = Answer(status=500)
     observations.fetch_all(now=NOW)
