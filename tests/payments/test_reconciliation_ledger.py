@@ -173,6 +173,7 @@ def test_entries_of_a_payment_that_is_not_there_are_found(world: World) -> None:
 
 def test_a_decision_that_the_ledger_does_not_know_is_found(world: World) -> None:
     payment = paid(world, amount_minor=100)
+    invoices.mark(payment.invoice_id, status="Invalid", user=world.owner, now=NOW)
     held.refund(payment.pk, address="", user=world.admin, reason="asked for", now=NOW)
     bend("UPDATE payments_helddecision SET reversed_at = now()")
     bend("UPDATE payments_refund SET status = 'Cancelled', cancelled_at = now()")
