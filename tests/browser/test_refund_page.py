@@ -78,6 +78,7 @@ def test_short_and_late(page, city, now, language):
     page.goto(f"/i/{invoice.pk}?lang={language}")
     look(page, f"late-{language}-1-checkout")
     page.locator(f"a[href='/i/{invoice.pk}/late?lang={language}']").click()
+    page.wait_for_url(f"**/i/{invoice.pk}/late?lang={language}")
     look(page, f"late-{language}-2-choices")
     page.locator("summary").click()
     look(page, f"late-{language}-3-back")
