@@ -1,7 +1,8 @@
 """Telling the city that a coin is not quoted, once, and once that it is again: the only writer of RateAlarm.
 
 An alarm stands from the moment the breaker stops a symbol until it is quoted again. Both are logged, shown in the admin and in
-the figures, and mailed; several at once (the dollar stops all coins) are one mail.
+the figures, and mailed; several at once (the dollar stops all coins) are one mail. Prices at the edge of a limit cross it every
+half a minute: a coin that stops again within ``CALM`` is the same alarm, and its end is told when it has lasted so long.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # What is older is no news; it stands in the admin.
 TOLD_WITHIN = timedelta(days=1)
+# A coin that has been quoted for less may stop again at any moment.
+CALM = timedelta(minutes=5)
 
 
 def symbols() -> list[str]:
@@ -59,7 +62,10 @@ def tell(*, now: datetime) -> int:
     raised = RateAlarm.objects.filter(raised_at__gte=recent, raised_told_at__isnull=True)
     sent = _tell(raised.order_by("symbol"), "raised_told_at", now)
     cleared = RateAlarm.objects.filter(
-        cleared_at__gte=recent, raised_told_at__isnull=False, cleared_told_at__isnull=True
+        cleared_at__gte=recent,
+        cleared_at__lte=now - CALM,
+        raised_told_at__isnull=False,
+        cleared_told_at__isnull=True,
     )
     return sent + _tell(cleared.order_by("symbol"), "cleared_told_at", now)
 
@@ -67,6 +73,9 @@ def tell(*, now: datetime) -> int:
 def _raise(stopped: Assessment, now: datetime) -> bool:
     assert stopped.stop is not None  # the caller chose those that are stopped
     what = {"kind": stopped.stop.value, "detail": stopped.reason[:300]}
+    if _reopen(stopped.symbol, what, now):
+        logger.error("%s is once more not quoted: %s", stopped.symbol, stopped.reason)
+        return True
     alarm, created = RateAlarm.objects.get_or_create(
         symbol=stopped.symbol, cleared_at=None, defaults={**what, "raised_at": now}
     )
@@ -76,6 +85,16 @@ def _raise(stopped: Assessment, now: datetime) -> bool:
         # Still not quoted, but for another reason: the page says the one that holds. No second mail.
         RateAlarm.objects.filter(pk=alarm.pk, cleared_at__isnull=True).update(**what)
     return created
+
+
+def _reopen(symbol: str, what: dict[str, str], now: datetime) -> bool:
+    """Let the alarm stand again that ended a moment ago, if nobody was told of its end yet."""
+    last = RateAlarm.objects.filter(symbol=symbol).first()
+    if last is None or last.cleared_at is None or last.cleared_at <= now - CALM:
+        return False
+    # The row count decides when two come at once, or when its end is being told just now.
+    ended = RateAlarm.objects.filter(pk=last.pk, cleared_at__isnull=False, cleared_told_at__isnull=True)
+    return bool(ended.update(cleared_at=None, **what))
 
 
 def _clear(alarm: RateAlarm, now: datetime) -> bool:

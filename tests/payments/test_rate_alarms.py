@@ -74,11 +74,39 @@ def test_a_coin_that_stops_is_told_once_and_once_that_it_is_quoted_again(
         server.answers["/api/v3/simple/price"] = Answer(coingecko(updated_at=int(over_at.timestamp())))
         for coin, price in (("BTC", "64080.01"), ("ETH", "3204.5"), ("USDT", "0.99995")):
             server.answers[f"/products/{coin}-USD/ticker"] = Answer(coinbase(price, over_at.isoformat()))
-        assert [look(over_at + timedelta(seconds=30 * n)) for n in range(3)] == [1, 0, 0]
+        assert [look(over_at + timedelta(seconds=30 * n)) for n in range(3)] == [0, 0, 0]
+        calm_at = over_at + rate_alarms.CALM
+        assert [rate_alarms.tell(now=calm_at + timedelta(seconds=n)) for n in (-1, 0, 1)] == [0, 1, 0]
     assert mailoutbox[1].subject == "Alatau Pay: ETH quoted again"
     alarm.refresh_from_db()
     assert alarm.cleared_at == over_at
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_a_breaker_that_goes_to_and_fro_is_one_alarm_and_two_mails(server, mailoutbox):
+    """Prices at the edge of the limit: whoever is on duty is not woken every half a minute."""
+    # Whole within each source's freshness: what CoinGecko and Coinbase state has a time of its own.
+    for number in range(4):
+        disturb_ether(server) if number % 2 == 0 else rate_servers.answer_well(server)
+        look(NOW + timedelta(seconds=30 * number))
+    assert [mail.subject for mail in mailoutbox] == ["Alatau Pay: ETH not quoted"]
+    alarm = RateAlarm.objects.get()
+    assert (alarm.raised_at, alarm.cleared_at) == (NOW, NOW + timedelta(seconds=90))
+    assert rate_alarms.tell(now=alarm.cleared_at + rate_alarms.CALM) == 1
+    assert mailoutbox[1].subject == "Alatau Pay: ETH quoted again"
+
+
+def test_a_coin_that_stops_again_after_a_calm_is_an_alarm_of_its_own(server, mailoutbox):
+    disturb_ether(server)
+    look(NOW)
+    rate_servers.answer_well(server)
+    look(NOW + timedelta(seconds=30))
+    again = NOW + timedelta(seconds=30) + rate_alarms.CALM
+    assert rate_alarms.tell(now=again) == 1
+    server.answers = {}
+    look(again)
+    assert RateAlarm.objects.filter(symbol="ETH").count() == 2
+    assert mailoutbox[-1].subject == "Alatau Pay: BTC, ETH, USDT not quoted"
 
 
 def test_what_stops_every_coin_is_one_mail(server, mailoutbox):
