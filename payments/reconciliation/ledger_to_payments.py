@@ -18,7 +18,8 @@ from payments.reconciliation.findings import Compared, Finding
 SCOPE = "ledger"
 
 # For every payment what should stand and what does, all its entries and their reversals taken together; only where they differ.
-# A standing decision moves held coins on: to the merchant, or to what is due to residents.
+# A standing decision moves held coins on: to the merchant, or to what is due to residents. That coins came in is told by the
+# payment's status and not by what it remembers of its booking: a settled payment that nobody booked has to show.
 _BY_PAYMENT = """
 WITH posted AS (
     SELECT entry.reference, posting.asset_code, account.kind, account.part, account.merchant_id,
@@ -39,7 +40,7 @@ WITH posted AS (
            'payment:' || payment.id AS reference,
            'w' || address.wallet_id || '.payments' AS part,
            payment.amount_minor, transfer.amount_minor AS transfer_minor,
-           CASE WHEN payment.booked_as = '' THEN 0 ELSE payment.amount_minor END AS received,
+           CASE payment.status WHEN 'Settled' THEN payment.amount_minor ELSE 0 END AS received,
            coalesce(nullif(split_part(payment.booked_as, ':', 2), ''), '0')::numeric AS credited,
            coalesce(nullif(split_part(payment.booked_as, ':', 3), ''), '0')::numeric AS tiyn,
            coalesce(decided.minor, 0) AS decided,
@@ -95,7 +96,7 @@ _RECEIVED = """
 SELECT asset.code,
        (SELECT coalesce(sum(payment.amount_minor), 0) FROM payments_payment payment
           JOIN chains_transfer transfer ON transfer.id = payment.transfer_id
-         WHERE transfer.asset_id = asset.code AND payment.booked_as <> ''),
+         WHERE transfer.asset_id = asset.code AND payment.status = 'Settled'),
        (SELECT coalesce(sum(CASE posting.side WHEN 'D' THEN posting.amount_minor ELSE -posting.amount_minor END), 0)
           FROM settlements_account account
           JOIN settlements_posting posting ON posting.account_id = account.id

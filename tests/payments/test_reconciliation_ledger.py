@@ -132,6 +132,23 @@ def test_a_bent_row_of_a_payment_is_found(world: World) -> None:
     ]
 
 
+def test_a_settled_payment_that_was_never_booked_is_found(world: World) -> None:
+    """As if settling had written the payment and posted nothing that stands: by its bookings alone, nothing would be missing."""
+    payment = paid(world)
+    assert payment.ledger_entry is not None
+    with transaction.atomic():
+        ledger.reverse(payment.ledger_entry, idempotency_key="beside", now=NOW)
+    bend(
+        "UPDATE payments_payment SET booked_as = '', ledger_entry_id = NULL, held_minor = 0 WHERE id = %s",
+        payment.pk,
+    )
+    assert findings() == [
+        ("payment_held", f"payment:{payment.pk}", PRICE_SAT, 0, "BTC"),
+        ("payment_reserve", f"payment:{payment.pk}", PRICE_SAT, 0, "BTC"),
+        ("received_sum", "asset:BTC", PRICE_SAT, 0, "BTC"),
+    ]
+
+
 def test_a_transfer_that_says_another_amount_is_found(world: World) -> None:
     payment = paid(world)
     Transfer.objects.update(amount_minor=1)
