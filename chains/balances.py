@@ -103,6 +103,24 @@ def confirmed_position(network: Network) -> Position:
     return Position(block.height, bytes(block.hash))
 
 
+def check_still_ours(network: Network, position: Position) -> None:
+    """Let figures pass that were asked for at ``position`` if that block is still ours in the caller's look at the database.
+
+    Between the node's answer and that look a reorganisation may have taken away what the node counted. A block that is not kept
+    any more because it lies too deep is ours.
+
+    Raises:
+        NotComparable: it is not, or the network was halted meanwhile.
+    """
+    now = Network.objects.get(pk=network.pk)
+    if now.halted_at is not None:
+        raise NotComparable(f"the network is halted: {now.halted_reason}")
+    kept = Block.objects.filter(network=network, height=position.height).first()
+    rewound = now.cursor_height is None or now.cursor_height < position.height
+    if rewound or (kept is not None and bytes(kept.hash) != position.hash):
+        raise NotComparable(f"we read another block at height {position.height} meanwhile")
+
+
 def _treasury(wallet: Wallet) -> bytes:
     is_forwarder = forwarder.is_forwarder(wallet.public_key)
     return forwarder.parse(wallet.public_key).treasury if is_forwarder else b""

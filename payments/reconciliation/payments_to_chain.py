@@ -35,6 +35,10 @@ def scope(network: Network) -> str:
 
 def compare(network: Network, read: Balances) -> Compared:
     """The deposit addresses and the operator's places on ``network``, as the caller's database transaction sees the books."""
+    try:
+        balances.check_still_ours(network, read.position)
+    except balances.NotComparable as reason:
+        return Compared(scope(network), not_compared=str(reason)[:300])
     assets = {row.code: row for row in OnChainAsset.objects.filter(network=network)}
     arrived = _arrived(network, read.position.height)
     findings = [
@@ -66,6 +70,11 @@ def compare(network: Network, read: Balances) -> Compared:
     return Compared(
         scope(network), addresses * len(assets) + len(held), findings, position=read.position, held=held
     )
+
+
+def holds_something(network: Network) -> bool:
+    """Whether by the ledger anything lies in a wallet on ``network``."""
+    return any(_ledger(network).values())
 
 
 def _arrived(network: Network, height: int) -> Amounts:

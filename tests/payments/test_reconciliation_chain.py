@@ -10,7 +10,7 @@ from django.db import transaction
 
 from alatau_pay.assets import Asset
 from chains.balances import Balances
-from chains.models import DepositAddress, Transfer, Wallet
+from chains.models import Block, DepositAddress, Network, Transfer, Wallet
 from chains.observation import Position
 from payments import invoices, refund_watching
 from payments.models import Payment
@@ -23,6 +23,24 @@ from tests.world import NOW, World, make_invoice, pay
 pytestmark = pytest.mark.django_db
 BTC = Asset("BTC", "BTC", 8)
 HEIGHT = 97
+
+
+@pytest.fixture(autouse=True)
+def _blocks(world: World) -> None:
+    """The blocks at which nodes are asked, as they were read."""
+    for network in (world.bitcoin, world.evm):
+        for height in (94, HEIGHT, 98):
+            Block.objects.create(
+                network=network,
+                height=height,
+                hash=block_hash(height),
+                parent_hash=block_hash(height - 1),
+                time=NOW,
+            )
+
+
+def block_hash(height: int) -> bytes:
+    return height.to_bytes(32, "big")
 
 
 def paid(world: World, code: str = "BTC", *, height: int = 90, **how: object) -> Payment:
@@ -39,7 +57,7 @@ def said(world: World, deposits: dict[Payment, int], elsewhere: int = 0, *, heig
     return payments_to_chain.compare(
         world.bitcoin,
         Balances(
-            Position(height, bytes(32)),
+            Position(height, block_hash(height)),
             {(each.transfer.deposit_address_id, "BTC"): sat for each, sat in deposits.items() if sat},
             {(wallet.pk, "BTC"): elsewhere} if elsewhere else {},
         ),
@@ -129,6 +147,25 @@ def test_a_payment_whose_transfer_is_gone_and_that_stays_in_the_books_is_found(w
     assert told(said(world, {kept: 36_765})) == [("place_balance", place(world), 73_530, 36_765)]
 
 
+def test_a_block_that_is_not_ours_any_more_says_nothing(world: World) -> None:
+    """A reorganisation between the node's answer and the look at the books, or a network halted by one meanwhile."""
+    payment = paid(world)
+    Network.objects.filter(pk=world.bitcoin.pk).update(halted_at=NOW, halted_reason="too deep")
+    compared = said(world, {payment: 1})
+    assert (told(compared), compared.position, compared.held) == ([], None, ())
+    assert "halted" in compared.not_compared
+    Network.objects.filter(pk=world.bitcoin.pk).update(halted_at=None, halted_reason="")
+    Block.objects.filter(network=world.bitcoin, height=HEIGHT).update(hash=bytes(32))
+    assert "another block" in said(world, {payment: 1}).not_compared
+    # Rewound below it, and not read again yet.
+    Block.objects.filter(network=world.bitcoin, height__gte=HEIGHT).delete()
+    Network.objects.filter(pk=world.bitcoin.pk).update(cursor_height=HEIGHT - 1, cursor_hash=bytes(32))
+    assert "another block" in said(world, {payment: 1}).not_compared
+    # Too deep to be kept: nothing undoes it.
+    Network.objects.filter(pk=world.bitcoin.pk).update(cursor_height=HEIGHT + 900)
+    assert told(said(world, {payment: 36_765})) == []
+
+
 def test_a_refund_that_left_and_was_posted_agrees_with_its_fee(world: World) -> None:
     payment = paid(world)
     refund = send(approved(payment, user=world.owner, amount_minor=10_000, basis="Amount"), fee_minor=250)
@@ -189,7 +226,7 @@ def test_a_stores_own_wallet_is_no_part_of_the_reserve(world: World) -> None:
     compared = payments_to_chain.compare(
         world.bitcoin,
         Balances(
-            Position(HEIGHT, bytes(32)),
+            Position(HEIGHT, block_hash(HEIGHT)),
             {(payment.transfer.deposit_address_id, "BTC"): 36_765, (address.pk, "BTC"): 900},
             {(own.pk, "BTC"): 4_000},
         ),
@@ -220,7 +257,7 @@ def test_wallets_that_share_a_treasury_are_compared_as_one(world: World) -> None
         ledger.post(moved, idempotency_key="moved", reference="correction:1", now=NOW)
     compared = payments_to_chain.compare(
         world.evm,
-        Balances(Position(HEIGHT, bytes(32)), {}, {(first.pk, "USDT"): payment.amount_minor}),
+        Balances(Position(HEIGHT, block_hash(HEIGHT)), {}, {(first.pk, "USDT"): payment.amount_minor}),
     )
     assert told(compared) == []
     assert [(held.wallet_id, held.ledger_minor) for held in compared.held] == [
