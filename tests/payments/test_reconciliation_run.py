@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from alatau_pay.assets import Asset
-from chains.models import Transfer
+from chains.models import Network, Transfer
 from payments.models import Comparison, Difference, ReconciliationRun
 from payments.reconciliation import metrics, run
 from settlements import entries, ledger
@@ -104,6 +104,13 @@ def test_a_node_that_is_down_is_no_difference(world: World) -> None:
     }
     assert Difference.objects.get().resolved_at is None
     assert Comparison.objects.get(scope="ledger", run=finished).checked_count == 4
+
+
+def test_a_network_that_is_out_of_use_and_holds_something_is_said_not_to_be_compared(world: World) -> None:
+    paid(world)
+    Network.objects.update(enabled=False)
+    reasons = dict(made(NOW).comparisons.values_list("scope", "not_compared_reason"))
+    assert reasons == {"ledger": "", "payouts": "", "chain:bitcoin": "the network is not enabled"}
 
 
 def test_the_look_at_the_database_can_write_nothing(world: World) -> None:
