@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -96,6 +97,13 @@ def assessments(symbols: Iterable[str], *, now: datetime) -> list[Assessment]:
     """What can be said of the price of each of ``symbols``, whether or not there is one."""
     observed, by = newest(now), rules()
     return [quoting.assess(symbol, observed, rules=by, now=now) for symbol in sorted(set(symbols))]
+
+
+def at_official_rate(symbols: Iterable[str], *, now: datetime) -> dict[str, Decimal]:
+    """Tenge for one unit of each of ``symbols`` by its price in dollars and the official dollar; without those that have none."""
+    observed, by = newest(now), rules()
+    found = {each: quoting.official_tenge(each, observed, rules=by, now=now) for each in set(symbols)}
+    return {symbol: tenge for symbol, tenge in found.items() if tenge is not None}
 
 
 def official_rate(on: date) -> RateObservation | None:

@@ -143,6 +143,22 @@ def assess(symbol: str, observations: Iterable[Observation], *, rules: Rules, no
     return _priced(found, rules)
 
 
+def official_tenge(
+    symbol: str, observations: Iterable[Observation], *, rules: Rules, now: datetime
+) -> Decimal | None:
+    """Tenge for one ``symbol`` by its prices in dollars and the official dollar of the day, for valuing and never for quoting.
+
+    None where there is no official rate, too few fresh prices in dollars, or where they differ too much.
+    """
+    prices = Prices(observations, age_max=rules.age_max, official_days_max=rules.official_days_max, now=now)
+    leg = next((leg for leg in tenge_legs(prices) if leg.official), None)
+    # A price in tenge of the source's own has a rate of its own in it.
+    paths = tuple(path for path in coin_paths(symbol, prices, leg) if path.official)
+    if len(paths) < rules.paths_min or not paths:
+        return None
+    return _priced(Assessment(symbol, None, paths, (), Legs(()), prices.official), rules).tenge
+
+
 def choose_tenge_leg(prices: Prices, rules: Rules) -> Legs:
     """The way from USDT to tenge that every coin then takes: see the module's first step."""
     paths = tuple(tenge_legs(prices))

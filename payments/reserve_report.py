@@ -2,8 +2,8 @@
 
 Rounding is that of ``settlements.valuation``: every line's value is rounded down to a tiyn by itself, a total is the sum of its
 lines. The market's price is the one that would be quoted at that instant; where the breaker stops quoting, there is no value and
-the reason is told instead. An official rate there is for the dollar alone: it values dollar-pegged tokens, as one dollar each;
-for other coins the National Bank states nothing, and nothing is shown.
+the reason is told instead. An official rate there is for the dollar alone: dollar-pegged tokens are worth one dollar each at it,
+other coins their market's price in dollars; where the markets state none, nothing is shown.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ DOLLAR_PEGGED = frozenset({"USDT", "USDC"})
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Tenge for a whole unit by asset code, and why an asset has none; the official dollar and its day."""
+    """Tenge for a whole unit by asset code, and why an asset has none; the official dollar's day.
+
+    ``over_dollars`` names the assets whose official value is that of their market's price in dollars.
+    """
 
     market: Mapping[str, Decimal]
     without_market: Mapping[str, str]
     official: Mapping[str, Decimal]
     official_day: str = ""
+    over_dollars: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +146,21 @@ def _prices(assets: Mapping[str, OnChainAsset], codes: Iterable[str], at: dateti
     symbols = {code: assets[code].symbol for code in codes if code in assets}
     found, stopped = observations.quotable(symbols.values(), now=at)
     official = observations.official_rate(business_date(at))
+    at_official = _official(symbols, official.price, at) if official else {}
     return Prices(
         market={code: found[symbol].tenge for code, symbol in symbols.items() if symbol in found},
         without_market={code: str(stopped[symbol]) for code, symbol in symbols.items() if symbol in stopped},
-        official={code: official.price for code, symbol in symbols.items() if symbol in DOLLAR_PEGGED}
-        if official
-        else {},
+        official=at_official,
         official_day=f"{official.rate_date:%d.%m.%Y}" if official and official.rate_date else "",
+        over_dollars=[code for code in sorted(at_official) if symbols[code] not in DOLLAR_PEGGED],
     )
+
+
+def _official(symbols: Mapping[str, str], dollar_tenge: Decimal, at: datetime) -> dict[str, Decimal]:
+    """Tenge at the official rate by asset code, of those of ``symbols`` that have a price in dollars."""
+    by_symbol = observations.at_official_rate(symbols.values(), now=at)
+    by_symbol |= dict.fromkeys(DOLLAR_PEGGED, dollar_tenge)
+    return {code: by_symbol[symbol] for code, symbol in symbols.items() if symbol in by_symbol}
 
 
 def _value(amount_minor: int, asset: Asset, prices: Mapping[str, Decimal]) -> int | None:

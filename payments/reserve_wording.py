@@ -194,6 +194,13 @@ def notes(report: Report) -> list[str]:
             )
             % {"day": report.prices.official_day}
         )
+    if report.prices.over_dollars:
+        found.append(
+            gettext(
+                "%(assets)s: valued at the market's price in dollars, and that at the National Bank's rate of %(day)s."
+            )
+            % {"assets": ", ".join(report.prices.over_dollars), "day": report.prices.official_day}
+        )
     found += [
         gettext("%(network)s was not compared last time: %(reason)s") % {"network": name, "reason": reason}
         for name, reason in sorted(report.not_compared.items())

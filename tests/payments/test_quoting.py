@@ -14,6 +14,7 @@ from payments.quoting import (
     Stop,
     amount_due_minor,
     assess,
+    official_tenge,
     price,
 )
 from payments.rate_paths import Observation
@@ -78,6 +79,33 @@ def test_the_price_is_the_median_of_one_path_a_source():
     assert found.assessment.spread == Decimal("33379640.718562874251") - Decimal("33280000")
     assert found.assessment.official == official()
     assert found.assessment.left_out == ()
+
+
+def test_at_the_official_rate_a_coin_is_its_price_in_dollars_times_the_banks_dollar():
+    """64 000 USDT × 1.001, 64 320, 63 936 and 64 128 dollars at 515; the market's USDT/KZT has no part in it."""
+    assert official_tenge("BTC", ALL, rules=RULES, now=NOW) == Decimal(33_009_440)
+    assert official_tenge("BTC", [*ALL, *GECKO_TENGE], rules=RULES, now=NOW) == Decimal(32_992_960)
+    strayed = [*BINANCE[:1], observe("binance", "USDT/KZT", "580"), *KRAKEN, *COINBASE, *GECKO, official()]
+    assert official_tenge("BTC", strayed, rules=RULES, now=NOW) == Decimal(33_009_440)
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        [*BINANCE, *KRAKEN, *COINBASE],
+        [*KRAKEN, official()],
+        [
+            observe("kraken", "BTC/USD", "64320"),
+            observe("coinbase", "BTC/USD", "70000"),
+            *GECKO[1:],
+            official(),
+        ],
+        [observe("fixed", "BTC/KZT", "34000000"), official()],
+    ],
+    ids=["no official rate", "one path", "paths differ", "no dollars"],
+)
+def test_what_cannot_be_said_at_the_official_rate_is_not_said(observed):
+    assert official_tenge("BTC", observed, rules=RULES, now=NOW) is None
 
 
 def test_a_path_tells_its_steps():

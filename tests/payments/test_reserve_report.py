@@ -130,6 +130,26 @@ def test_each_coin_stands_with_its_cost_and_differences(held: World) -> None:
     assert (totals.market_without, totals.official_without) == ([], ["BTC"])
 
 
+def test_a_coin_is_valued_at_the_official_rate_by_its_price_in_dollars(held: World) -> None:
+    official()
+    for source, price in (("kraken", "64000"), ("coinbase", "64200")):
+        for pair, stated in (("BTC", price), ("USDT", "1")):
+            RateObservation.objects.create(
+                source=source, base=pair, quote="USD", price=Decimal(stated), observed_at=NOW, fetched_at=NOW
+            )
+    report = compile_report(at=NOW)
+    btc = report.coins[0]
+    value = (PRICE_SAT + 1_000) * 64_100 * 520 // 1_000_000
+    assert (btc.official_price, btc.official_tiyn) == (Decimal(64_100 * 520), value)
+    assert btc.unrealised_official_tiyn == value - 1_280_000
+    assert report.totals.official_without == []
+    with translation.override("ru"):
+        assert any(
+            note.startswith("BTC: оценка по рыночной цене в долларах")
+            for note in reserve_wording.notes(report)
+        )
+
+
 def test_a_sale_moves_its_difference_from_unrealised_to_realised(held: World) -> None:
     before = compile_report(at=NOW).coins[0]
     cost = entries.cost_of(
