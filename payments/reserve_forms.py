@@ -27,6 +27,8 @@ from settlements.models import (
 from settlements.two_people import DOCUMENT_NUMBER_LENGTH_MAX, REASON_LENGTH_MAX
 
 CORRECTION_LINES = 6
+# A document's tenge are a bigint of tiyn.
+TIYN_MAX = 2**63 - 1
 _KINDS_OF_MERCHANTS = frozenset({"payable", "fee_receivable"})
 
 
@@ -38,9 +40,12 @@ def read_amount(text: str, asset: Asset) -> int:
     """
     plain = "".join(text.split()).replace("\u00a0", "").replace(",", ".")
     try:
-        return parse_minor(plain, asset.decimals)
+        amount_minor = parse_minor(plain, asset.decimals)
     except AmountError as error:
         raise forms.ValidationError(str(error)) from error
+    if asset == KZT and amount_minor > TIYN_MAX:
+        raise forms.ValidationError("amount out of range")
+    return amount_minor
 
 
 def read_account(code: str, assets: Mapping[str, Asset]) -> AccountName:

@@ -96,6 +96,16 @@ def test_an_acquisition_goes_through_both_pages(world: World, preparer: Client, 
     assert "1-445" in approver.get(url("acquisition", "changelist")).content.decode()
 
 
+@pytest.mark.parametrize("model", ["acquisition", "reservesale"])
+def test_more_tenge_than_the_books_can_hold_is_told_on_the_form(
+    world: World, client: Client, model: str
+) -> None:
+    client.force_login(world.admin)
+    answer = client.post(url(model, "add"), seizure(tenge="99 999 999 999 999 999 999"))
+    assert answer.status_code == 200
+    assert "amount out of range" in answer.content.decode()
+
+
 def test_what_the_preparer_may_not_do_nobody_does_for_them(
     world: World, preparer: Client, approver: Client
 ) -> None:
