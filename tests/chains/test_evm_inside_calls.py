@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from chains import coin_checks, readers, rescanning, rewinding
+from chains import coin_checks, outgoing, outgoing_fees, readers, rescanning, rewinding, wallets
 from chains.condition import StepStatus
 from chains.evm import traces
-from chains.models import CoinBalance, Transfer, TransferState
+from chains.models import CoinBalance, OutgoingTransfer, Transfer, TransferState
 from devnet.anvil import AnvilProcess
 from devnet.evm_wallet import EvmWallet, uint_call
 from tests.chains.conftest import Watched
@@ -336,3 +337,38 @@ def test_a_node_that_does_not_say_balances_fails_nothing_else_and_is_logged_once
     assert credited(evm) == [("invoice 1", 10**15)]
     said = [record for record in caplog.records if "balances were not checked" in record.getMessage()]
     assert len(said) == 1
+
+
+def test_coin_that_a_contract_wallet_pays_out_is_told_by_traces_and_found_by_looking_back(
+    evm: Watched, evm_resident: EvmWallet, contract: str, mine: Mine
+) -> None:
+    """A Safe's refund: no balance of ours tells it, so what was read in a catch-up, without traces, needs a second look."""
+    wallets.import_wallet(
+        network=evm.network,
+        label="safe",
+        owner="",
+        public_key=f"forwarder(0x{'11' * 20},0x{'22' * 20},{contract})",
+        now=timezone.now(),
+    )
+    guests = ["0x" + secrets.token_hex(20) for _ in range(2)]
+    for guest in guests:
+        outgoing.watch(evm.network, guest, now=timezone.now())
+    evm.catch_up()
+    evm_resident.send(to=contract, value_wei=WEI, calldata=uint_call("pay(address)", guests[0]))
+    mine()
+    evm.catch_up()
+    assert [row.destination.address.lower() for row in OutgoingTransfer.objects.all()] == guests[:1]
+    evm_resident.send(to=contract, value_wei=WEI, calldata=uint_call("pay(address)", guests[1]))
+    mine()
+    height = evm.network.cursor_height + 1
+    mine(40)
+    settle(evm)
+    assert OutgoingTransfer.objects.count() == 1
+    rescan = rescanning.begin("evm", first_height=height, last_height=height, now=timezone.now())
+    while rescan.finished_at is None:
+        rescan = rescanning.advance(rescan, now=timezone.now())
+    assert outgoing_fees.fetch() == 2
+    rows = OutgoingTransfer.objects.order_by("id")
+    assert [row.destination.address.lower() for row in rows] == guests
+    # Who presses the button in the Safe pays the gas, out of no wallet of ours.
+    assert {(row.wallet.label, row.amount_minor, row.fee_minor) for row in rows} == {("safe", WEI, 0)}
