@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from alatau_pay.money import format_minor
-from chains.models import NetworkKind, OutgoingTransfer
-from payments import refund_sending, refund_watching
+from chains.models import NetworkKind, OutgoingTransfer, TransferState
+from payments import refund_sending, refund_watching, refundable
 from payments.models import Refund, RefundBatch
 
 
@@ -19,7 +19,9 @@ def by_network() -> list[dict[str, Any]]:
             network.pk,
             {"network": network, "is_bitcoin": network.kind == NetworkKind.BITCOIN, "rows": []},
         )
-        group["rows"].append({"refund": refund, "amount": amount(refund)})
+        group["rows"].append(
+            {"refund": refund, "amount": amount(refund), "buried": refundable.is_buried(refund.payment)}
+        )
     return [groups[slug] for slug in sorted(groups)]
 
 
@@ -34,6 +36,7 @@ def of_batch(batch: RefundBatch) -> dict[str, Any]:
                 "address": refund.destination,
                 "amount": amount(refund),
                 "seen": refund.outgoing_id is not None,
+                "lost": refund.payment.transfer.state != TransferState.MINED,
             }
             for refund in rows
         ],

@@ -81,6 +81,16 @@ def require_closed(payment: Payment) -> None:
         raise RefundRefused("the invoice can still be paid: what was sent for it counts")
 
 
+def require_buried(refund: Refund) -> None:
+    """Return when the payment of ``refund`` can hardly be undone any more.
+
+    Raises:
+        RefundRefused: it can.
+    """
+    if not refundable.is_buried(refund.payment):
+        raise RefundRefused(f"the payment of refund {refund.pk} is not deep enough in the chain yet")
+
+
 def tell(
     invoice: Invoice, refund: Refund, kind: str, *, now: datetime, actor: User | None = None, **more: Any
 ) -> None:

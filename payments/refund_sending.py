@@ -23,7 +23,7 @@ from chains.nodes import NodeUnavailable, NodeWrongChain
 from merchants.models import User
 from payments import payment_uri, refunds
 from payments.models import Refund, RefundBatch, RefundBatchKind, RefundStatus
-from payments.refund_rows import RefundRefused
+from payments.refund_rows import RefundRefused, require_buried
 
 # A batch is one chain transaction; a larger one is refused by some signers and most screens.
 REFUNDS_PER_BATCH_MAX = 100
@@ -83,7 +83,7 @@ def make_calls(refund_ids: Collection[int], *, user: User, now: datetime) -> Ref
     """Claim these refunds, which all wait to be sent on one EVM network, and keep the file of calls that pays them.
 
     Raises:
-        SendingRefused: not an EVM network, none, too many, or one does not wait to be sent there any more.
+        SendingRefused: not an EVM network, none, too many, or one is not to be sent there, or not yet (``make_code``).
     """
     waiting, wallet = _sendable(refund_ids)
     if wallet.network.kind != NetworkKind.EVM:
@@ -96,7 +96,7 @@ def make_code(refund_id: int, *, user: User, now: datetime) -> RefundBatch:
     """Claim one refund, to be paid by scanning its code, and keep what the code says.
 
     Raises:
-        SendingRefused: it does not wait to be sent any more, or its network is halted.
+        SendingRefused: it does not wait to be sent any more, its payment is not deep enough, or its network is halted.
     """
     waiting, wallet = _sendable([refund_id])
     return _claim(waiting, wallet, RefundBatchKind.CODE, user=user, now=now, uri=uri(waiting[0]))
@@ -234,6 +234,10 @@ def _require_sendable(waiting: Sequence[Refund], network: Network) -> None:
     for refund in waiting:
         if refund.status != RefundStatus.APPROVED or refund.asset.network_id != network.pk:
             raise SendingRefused("every refund of a batch waits to be sent, on the same network")
+        try:
+            require_buried(refund)
+        except RefundRefused as error:
+            raise SendingRefused(str(error)) from error
 
 
 def _calls_text(waiting: Sequence[Refund], network: Network, *, now: datetime) -> str:

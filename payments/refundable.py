@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.db.models import Sum as SumOf
 
+from chains import confirmations
 from payments.held_decisions import standing
 from payments.lifecycle import Booking
 from payments.models import HeldDecisionKind, InvoiceStatus, Payment, Refund, RefundSource, RefundStatus
@@ -50,6 +51,15 @@ def live(payment: Payment) -> QuerySet[Refund]:
 def in_time(payment: Payment, now: datetime) -> bool:
     """Whether money of ``payment`` may go back at all, by its age."""
     return now <= payment.received_at + PERIOD
+
+
+def is_buried(payment: Payment) -> bool:
+    """Whether ``payment`` lies as deep as its network's low speed asks, however early its store took it for paid.
+
+    What is sent back does not return when its payment is double-spent.
+    """
+    network = payment.transfer.asset.network
+    return confirmations.enough(payment.transfer, network, network.confirmations_low_speed)
 
 
 def counts_still(payment: Payment) -> bool:

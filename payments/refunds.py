@@ -318,11 +318,12 @@ def put_in_batch(refund_id: int, batch_id: int, *, user: User, now: datetime) ->
     """It is on its way in a batch that somebody is about to sign.
 
     Raises:
-        RefundRefused: it does not wait to be sent any more.
+        RefundRefused: it does not wait to be sent any more, or its payment is not deep enough in the chain.
     """
     with transaction.atomic():
         invoice, refund = refund_rows.lock(refund_id)
         _require(refund, RefundStatus.APPROVED)
+        refund_rows.require_buried(refund)
         refund.batch_id, refund.status = batch_id, RefundStatus.SENDING
         refund.save(update_fields=["batch", "status"])
         refund_rows.tell(invoice, refund, "RefundBatched", actor=user, now=now, batch=batch_id)

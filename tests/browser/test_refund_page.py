@@ -11,7 +11,7 @@ from chains.models import Network
 from payments import deadlines, observations, refunds
 from payments.models import Refund
 from tests.browser.conftest import PHONE, log_in
-from tests.payments.refunding import BITCOIN_ADDRESS, approved, leave, send
+from tests.payments.refunding import BITCOIN_ADDRESS, approved, bury, leave, send
 from tests.world import make_invoice, pay
 
 PICTURES = os.environ.get("REFUND_PICTURES")
@@ -105,6 +105,7 @@ def test_the_store_and_the_officer(browser, site, city, started, now):
     expect(page.get_by_text("Approved. The city's office sends the money.")).to_be_visible()
     refund = approved(make_paid(city, now), user=city.owner, now=now)
     leave(refund, from_us=False, at=now)
+    bury()
     log_in(wide, city.admin, site.url)
     page.goto("/admin/payments/refund/sending/")
     look(page, "officer-sending")

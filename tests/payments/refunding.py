@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from chains.models import OutgoingTransfer, Wallet
+from django.db.models import F
+
+from chains.models import Network, OutgoingTransfer, Wallet
 from merchants.models import User
 from payments import refund_watching, refunds
 from payments.models import Payment, Refund
@@ -26,6 +28,11 @@ def approved(payment: Payment, *, user: User, now: datetime = NOW, **what: objec
     refund = refunds.start(payment.pk, user=user, now=now, **how)  # type: ignore[arg-type]
     refunds.give_address(refund.pk, address=address_for(payment), now=now)
     return refunds.approve(refund.pk, user=user, now=now)
+
+
+def bury() -> None:
+    """Blocks on top of every payment, as many as its refund waits for before an officer may take it."""
+    Network.objects.update(cursor_height=F("cursor_height") + F("confirmations_low_speed") - 1)
 
 
 def leave(

@@ -16,7 +16,7 @@ from payments import refund_sending, refund_watching, refunds
 from payments.models import Refund, RefundBatch
 from tests import world as city
 from tests.payments import qr_reading
-from tests.payments.refunding import approved, leave, place, send
+from tests.payments.refunding import approved, bury, leave, place, send
 from tests.world import NOW, make_invoice, pay
 
 BACKEND = f"{ModelBackend.__module__}.{ModelBackend.__qualname__}"
@@ -32,6 +32,7 @@ def refunds_of(world, *codes):
         invoice = make_invoice(world.store)
         pay(invoice, code)
         found.append(approved(invoice.payments.get(), user=world.owner))
+    bury()
     return found
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from alatau_pay.assets import KZT, Asset
 from chains import coin_checks, outgoing_fees, readers, wallets, watcher
 from chains.condition import StepStatus
-from chains.models import Network, OnChainAsset, OutgoingTransfer
+from chains.models import Network, OnChainAsset, OutgoingTransfer, Transfer
 from devnet.bitcoin_wallet import BitcoinWallet
 from devnet.evm_token import deploy_token, mint_token
 from devnet.evm_wallet import EvmWallet
@@ -21,7 +21,7 @@ from settlements.entry import AccountName
 from tests import world as city
 from tests.chains.conftest import bitcoin_node, resident  # noqa: F401 — on both Bitcoin nodes
 from tests.chains.test_outgoing import ColdWallet, spendable
-from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave, send
+from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, bury, leave, send
 from tests.world import NOW, make_invoice, pay
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,7 @@ def waiting(world):
         invoice = make_invoice(world.store)
         pay(invoice, code)
         found[code] = approved(invoice.payments.get(), user=world.owner)
+    bury()
     return found
 
 
@@ -141,6 +142,34 @@ def test_a_fee_rate_is_a_sensible_number(officer, waiting, rate, settings):
         "/admin/payments/refund/sending/batch/", {"refund": waiting["BTC"].pk, "sat_per_vbyte": rate}
     )
     assert not RefundBatch.objects.exists()
+
+
+def test_nothing_is_taken_for_a_payment_that_may_still_be_double_spent(officer, world, waiting):
+    """A store at high speed takes it from the mempool: sent back at once, its sender would have both."""
+    refund = waiting["BTC"]
+    city.unmine(refund.payment.transfer)
+    page = officer.get("/admin/payments/refund/sending/").content.decode()
+    assert "Its payment is still being confirmed" in page
+    assert f"/admin/payments/refund/{refund.pk}/code/" not in page
+    with pytest.raises(refund_sending.SendingRefused, match="not deep enough"):
+        refund_sending.make_code(refund.pk, user=world.admin, now=NOW)
+    with pytest.raises(refunds.RefundRefused, match="not deep enough"):
+        refunds.put_in_batch(refund.pk, 1, user=world.admin, now=NOW)
+    city.mine(refund.payment.transfer, height=100)
+    Network.objects.filter(pk="bitcoin").update(cursor_height=104)
+    with pytest.raises(refund_sending.SendingRefused, match="not deep enough"):
+        refund_sending.make_code(refund.pk, user=world.admin, now=NOW)
+    Network.objects.filter(pk="bitcoin").update(cursor_height=105)
+    assert refund_sending.make_code(refund.pk, user=world.admin, now=NOW)
+
+
+def test_a_batch_says_whose_payment_the_chain_took_away(officer, world, waiting):
+    batch = refund_sending.make_code(waiting["BTC"].pk, user=world.admin, now=NOW)
+    page = f"/admin/payments/refund/batch/{batch.pk}/"
+    assert "do not send it" not in officer.get(page).content.decode()
+    city.vanish(waiting["BTC"].payment.transfer)
+    matching.match_pending(now=NOW)
+    assert "do not send it" in officer.get(page).content.decode()
 
 
 @pytest.mark.parametrize("code", ["BTC", "ETH"])
@@ -369,6 +398,9 @@ def test_the_unsigned_calls_are_sent_elsewhere_and_followed_to_the_end(world, of
     anchor = anvil.rpc("eth_getBlockByNumber", "0x0", False)["hash"].removeprefix("0x")
     Network.objects.filter(pk="evm").update(anchor_hash_hex=anchor, cursor_height=None, cursor_hash=None)
     readers.forget("evm")
+    # What was paid lies in this chain's first block, under as many as a refund waits for.
+    Transfer.objects.filter(network="evm").update(block_height=0)
+    anvil.rpc("anvil_mine", "0x6")
     follow_evm()
     page = officer.post("/admin/payments/refund/sending/calls/", {"refund": [row.pk for row in waiting]})
     content = json.loads(officer.get(f"{page.url.rstrip('/')}.json").content)
