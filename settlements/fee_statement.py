@@ -91,7 +91,8 @@ def _by_rate(
     lines: dict[int, FeeLine] = {}
     for operation in found:
         if operation.kind is OperationKind.DIRECT:
-            statement.due_tiyn += operation.due_tiyn
+            # Not what the debt moved by: a payment of an earlier month's fee is no part of this month's.
+            statement.due_tiyn += operation.fee_tiyn + operation.vat_tiyn
         if operation.fee_tiyn == 0 and operation.vat_tiyn == 0:
             continue
         rate = rate_of(operation.reversed_date or operation.business_date)

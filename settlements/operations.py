@@ -1,6 +1,7 @@
 """What moved a merchant's account, entry by entry, read from the ledger alone.
 
-Amounts are tiyn. ``net = gross - fee - vat`` holds for every operation, and the sum of all nets is what the payable moved by.
+Amounts are tiyn. ``net = gross - fee - vat`` holds for every operation but those of direct settlement, which move nothing that
+is paid out. The sum of all nets is what the payable moved by.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class OperationKind(StrEnum):
     SALE_REVERSED = "sale_reversed"
     REFUND = "refund"
     CORRECTION = "correction"
-    # A payment into the store's own wallet: the operator owes nothing, the merchant owes the fee.
+    # A payment into the store's own wallet: the operator owes nothing, the merchant owes the fee. So is a correction of nothing
+    # but that debt: it was paid, or waived.
     DIRECT = "direct"
     PAYOUT = "payout"
     PAYOUT_BACK = "payout_back"
@@ -166,15 +168,16 @@ def _operation(row: _Row) -> Operation:
     # A correction between merchants: whose fee it moved cannot be told, so that all of it is a plain correction; and what the
     # officer wrote of it may name the other one.
     fee_tiyn, vat_tiyn = (0, 0) if row.others else (row.fee, row.vat)
+    kind = OperationKind.DIRECT if row.due and not row.net else kind_of(row.recipe)
     return Operation(
         entry_id=row.pk,
-        kind=kind_of(row.recipe),
+        kind=kind,
         recipe=row.recipe,
         reference=row.reference,
         description="" if row.others else row.description,
         business_date=row.business_date,
         posted_at=row.posted_at,
-        gross_tiyn=row.net - row.due + fee_tiyn + vat_tiyn,
+        gross_tiyn=0 if kind is OperationKind.DIRECT else row.net + fee_tiyn + vat_tiyn,
         fee_tiyn=fee_tiyn,
         vat_tiyn=vat_tiyn,
         net_tiyn=row.net,

@@ -12,7 +12,7 @@ from settlements.business_day import ALMATY
 from settlements.documents.figures import money
 from settlements.documents.reading import RegisterRow
 from settlements.documents.wording import say
-from settlements.operations import OperationKind
+from settlements.operations import Operation, OperationKind
 
 # A cell's value before a format writes it: tenge as an exact Decimal of two places, an instant in Almaty without its zone.
 Value = str | int | Decimal | date | datetime | None
@@ -65,6 +65,12 @@ def note_text(row: RegisterRow, language: str) -> str:
         return f"№{row.payout.number} · {row.payout.iban}"
     if operation.kind is not OperationKind.DIRECT:
         return operation.description
+    return " · ".join(filter(None, (operation.description, _debt_text(operation, language))))
+
+
+def _debt_text(operation: Operation, language: str) -> str:
+    if operation.due_tiyn != operation.fee_tiyn + operation.vat_tiyn:
+        return say("debt_note", language, amount=money(operation.due_tiyn, language))
     amounts = {"fee": money(operation.fee_tiyn, language), "vat": money(operation.vat_tiyn, language)}
     return say("direct_note", language, **amounts)
 

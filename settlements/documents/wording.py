@@ -71,6 +71,11 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "Комиссия {fee}, НДС {vat}: не удержаны",
         "Fee {fee}, VAT {vat}: not withheld",
     ),
+    "debt_note": (
+        "Сатушы қарызының өзгеруі: {amount}",
+        "Изменение долга продавца: {amount}",
+        "Change of the merchant's debt: {amount}",
+    ),
     # Kinds of operations.
     "sale": ("Сатылым", "Продажа", "Sale"),
     "sale_reversed": ("Сатылым сторносы", "Сторно продажи", "Sale reversed"),

@@ -128,3 +128,31 @@ def document_made(merchant: Merchant, *, user: User, now: datetime) -> DocumentE
     made = document_exports.make_next(now)
     assert made is not None
     return made
+
+
+def direct_fee_paid(merchant: Merchant, amount_tiyn: int, *, now: datetime) -> JournalEntry:
+    """A correction: the merchant paid the fee of direct settlement into the operator's bank account."""
+    lines = [
+        Line(AccountName("bank", KZT), DEBIT, amount_tiyn),
+        Line(AccountName("fee_receivable", KZT, merchant.pk), CREDIT, amount_tiyn),
+    ]
+    return post(entries.correction(lines, description="Order 12: paid"), now=now, reference="correction:3")
+
+
+def direct_fee_set_off(merchant: Merchant, amount_tiyn: int, *, now: datetime) -> JournalEntry:
+    """A correction: the fee of direct settlement is taken from what the operator owes the merchant."""
+    lines = [
+        Line(entries.payable(merchant.pk), DEBIT, amount_tiyn),
+        Line(AccountName("fee_receivable", KZT, merchant.pk), CREDIT, amount_tiyn),
+    ]
+    return post(entries.correction(lines, description="Act 9: set off"), now=now, reference="correction:4")
+
+
+def direct_fee_waived(merchant: Merchant, *, fee: int, vat: int, now: datetime) -> JournalEntry:
+    """A correction: the fee of a direct settlement is owed no more."""
+    lines = [
+        Line(AccountName("fee_income", KZT), DEBIT, fee),
+        Line(AccountName("vat_payable", KZT), DEBIT, vat),
+        Line(AccountName("fee_receivable", KZT, merchant.pk), CREDIT, fee + vat),
+    ]
+    return post(entries.correction(lines, description="Act 10: waived"), now=now, reference="correction:5")

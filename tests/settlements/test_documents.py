@@ -294,6 +294,27 @@ def test_the_1c_statement_adds_up_and_a_foreign_reader_reads_it(month, language)
     assert statement.header.filter_date_till == LAST
 
 
+def test_every_file_closes_with_the_ledgers_balance_after_a_direct_fee_was_set_off_and_paid(month):
+    books.direct_fee_set_off(month, 232, now=at(9))
+    books.direct_fee_paid(month, 116, now=at(10))
+    owed = ledger.owed_tiyn(month)
+    header, _documents = read_1c(made(month, DocumentFormat.STATEMENT_1C))
+    assert amount(header["КонечныйОстаток"]) == owed
+    heading, *rows = cells(made(month, DocumentFormat.CSV))
+    place = {column.key: heading.index(say(column.key, "ru")) for column in COLUMNS}
+    lines = {row[place["kind"]]: row for row in rows if not row[place["number"]]}
+    assert amount(lines[say("closing", "ru")][place["balance"]]) == owed
+    assert amount(lines[say("corrections", "ru")][place["gross_column"]]) == -232
+    (paid,) = [row for row in rows if "Order 12: paid" in row[place["note"]]]
+    assert "−1,16" in paid[place["note"]]
+    book = openpyxl.load_workbook(io.BytesIO(made(month, DocumentFormat.XLSX)), data_only=True)
+    summary = {row[0].value: row[1].value for row in book[say("summary", "ru")].iter_rows()}
+    parts = ("gross", "reversed", "refunds", "corrections", "fee", "vat")
+    assert round(summary[say("net", "ru")] * 100) == sum(
+        round(summary[say(key, "ru")] * 100) for key in parts
+    )
+
+
 def test_a_document_that_does_not_exist_is_refused(month):
     with pytest.raises(DocumentRefused):
         DocumentRequest(DocumentKind.ACT, DocumentFormat.CSV, "ru", FIRST, LAST)

@@ -91,6 +91,16 @@ def test_direct_settlement_is_to_be_paid_and_the_rest_was_withheld(merchant):
     assert say("to_pay", "ru", amount="3,48 ₸") in text
 
 
+def test_a_direct_fee_that_was_paid_is_no_part_of_another_months_invoice(merchant):
+    books.direct(merchant, fee=300, vat=48, now=at(3, month=1, year=2026))
+    books.direct(merchant, fee=100, vat=16, now=at(1, month=2, year=2026))
+    books.direct_fee_paid(merchant, 348, now=at(2, month=2, year=2026))
+    books.direct_fee_waived(merchant, fee=10, vat=2, now=at(3, month=2, year=2026))
+    january, february = (compile_fee_statement(merchant, date(2026, month, 1)) for month in (1, 2))
+    assert (january.total_tiyn, january.withheld_tiyn, january.due_tiyn) == (348, 0, 348)
+    assert (february.total_tiyn, february.withheld_tiyn, february.due_tiyn) == (104, 0, 104)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", [DocumentKind.ACT, DocumentKind.FEE_INVOICE])
 def test_the_document_names_both_sides_the_sum_and_the_sum_in_words(merchant, settings, kind, language):

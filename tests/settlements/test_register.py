@@ -103,6 +103,24 @@ def test_a_correction_that_moves_two_merchants_fees_is_all_correction(merchant, 
     ]
 
 
+def test_what_settles_a_direct_fee_leaves_the_lines_adding_up(merchant):
+    """Paid into the bank, waived, or set off: only the last moves what is paid out, and by its own line."""
+    books.sale(merchant, 100_000, fee=1_000, vat=160, now=at(23))
+    books.direct(merchant, fee=300, vat=48, now=at(23, 10))
+    books.direct(merchant, fee=100, vat=16, now=at(23, 11))
+    books.direct(merchant, fee=200, vat=32, now=at(23, 12))
+    books.direct_fee_paid(merchant, 348, now=at(23, 13))
+    books.direct_fee_waived(merchant, fee=100, vat=16, now=at(23, 14))
+    books.direct_fee_set_off(merchant, 232, now=at(23, 15))
+    register = compile_register(merchant, DAY, DAY)
+    totals = register.totals
+    assert (totals.gross_tiyn, totals.corrections_tiyn) == (100_000, -232)
+    assert (totals.fee_tiyn, totals.vat_tiyn, totals.net_tiyn) == (1_000, 160, 98_608)
+    assert totals.net_tiyn == totals.gross_tiyn + totals.corrections_tiyn - totals.fee_tiyn - totals.vat_tiyn
+    assert (totals.direct_fee_tiyn, totals.direct_vat_tiyn) == (500, 80)
+    assert register.closing_tiyn == ledger.owed_tiyn(merchant) == 98_608
+
+
 def test_a_period_that_ends_before_it_begins_is_refused(merchant):
     with pytest.raises(ValueError, match="ends on or after"):
         compile_register(merchant, DAY, DAY - timedelta(days=1))
@@ -118,7 +136,20 @@ def test_a_register_of_many_operations_is_one_query(merchant, django_assert_num_
 amounts = st.integers(min_value=0, max_value=10**9)
 steps = st.tuples(
     st.sampled_from(
-        ["sale", "reverse", "refund", "refund_undone", "fee_back", "moved", "direct", "payout", "cancelled"]
+        [
+            "sale",
+            "reverse",
+            "refund",
+            "refund_undone",
+            "fee_back",
+            "moved",
+            "direct",
+            "direct_paid",
+            "direct_set_off",
+            "direct_waived",
+            "payout",
+            "cancelled",
+        ]
     ),
     st.integers(min_value=20, max_value=26),
     amounts,
@@ -150,8 +181,9 @@ def test_whatever_is_posted_the_lines_add_up_to_what_the_account_moved(merchant,
     )
     assert totals.movement_tiyn == totals.net_tiyn - totals.payouts_tiyn + totals.payouts_back_tiyn
     assert all(
-        row.net_tiyn == row.gross_tiyn - row.fee_tiyn - row.vat_tiyn + row.due_tiyn
+        row.net_tiyn == row.gross_tiyn - row.fee_tiyn - row.vat_tiyn
         for row in register.operations()
+        if row.kind is not OperationKind.DIRECT
     )
     assert register.entry_count >= earlier.entry_count
     assert before[since] == earlier.opening_tiyn
@@ -174,6 +206,12 @@ def _play(kind, merchant, other, now, amount, part, standing):
             books.moved(merchant, other, amount, now=now)
         case "direct" if vat:
             books.direct(merchant, fee=fee, vat=vat, now=now)
+        case "direct_paid" if amount:
+            books.direct_fee_paid(merchant, amount, now=now)
+        case "direct_set_off" if amount:
+            books.direct_fee_set_off(merchant, amount, now=now)
+        case "direct_waived" if vat:
+            books.direct_fee_waived(merchant, fee=fee, vat=vat, now=now)
         case "payout" if amount:
             books.payout(merchant, amount, now=now)
         case "cancelled" if amount:
