@@ -121,13 +121,13 @@ def _table(paper: Paper, statement: FeeStatement) -> None:
     language = paper.language
     cells = [
         Cell(say("number", language), 8),
-        Cell(say("service_name", language), 66),
+        Cell(say("service_name", language), 56),
         Cell(say("unit", language), 16),
         Cell(say("quantity", language), 12, "R"),
         Cell(say("price", language), 26, "R"),
         Cell(say("vat_rate", language), 14, "R"),
-        Cell(say("vat_amount", language), 20, "R"),
-        Cell(say("with_vat", language), 24, "R"),
+        Cell(say("vat_amount", language), 26, "R"),
+        Cell(say("with_vat", language), 28, "R"),
     ]
     paper.ln(2)
     paper.headings(cells)

@@ -23,6 +23,8 @@ GREY = (105, 112, 115)
 BLACK = (20, 24, 26)
 RULE = (205, 211, 213)
 ELLIPSIS = "…"
+# How small text is set, of its usual size, before it is cut off.
+TEXT_SHRINKS_TO = 0.8
 
 Align = Literal["L", "R", "C"]
 
@@ -132,10 +134,18 @@ class Paper(FPDF):
         height: float = 5,
         colour: tuple[int, int, int] = BLACK,
     ) -> None:
-        """One line of a table; text that is too long for its cell ends in an ellipsis."""
-        self.font(size, bold=bold, colour=colour)
+        """One line of a table. What is too long for its cell is set smaller: figures, which keep to the right, as small as they
+        must be, since a figure without its end is a wrong one; of text there is an ellipsis at last."""
         for cell, text in zip(cells, texts, strict=True):
-            self.cell(cell.width, height, self.fitting(text, cell.width - 1.5), align=cell.align)
+            width = cell.width - 1.5
+            self.font(size, bold=bold, colour=colour)
+            share = min(1, width / (self.get_string_width(text) or width))
+            if cell.align == "R":
+                self.font(size * share, bold=bold, colour=colour)
+            else:
+                self.font(size * max(share, TEXT_SHRINKS_TO), bold=bold, colour=colour)
+                text = self.fitting(text, width)
+            self.cell(cell.width, height, text, align=cell.align)
         self.ln(height)
 
     def rule(self, width: float | None = None) -> None:

@@ -17,6 +17,7 @@ from settlements import ledger, payouts
 from settlements.documents import csv_register, statement_1c, xlsx
 from settlements.documents.catalogue import DocumentRefused, DocumentRequest, write_document
 from settlements.documents.columns import COLUMNS
+from settlements.documents.figures import money
 from settlements.documents.register_pdf import OPERATIONS_MAX, write_register_pdf
 from settlements.documents.wording import LANGUAGES, TEXTS, say
 from settlements.models import DocumentFormat, DocumentKind
@@ -56,6 +57,10 @@ def made(
     file = io.BytesIO()
     write_document(merchant, request, file, today=today)
     return file.getvalue()
+
+
+def text_of(content):
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
 
 
 def local(*parts):
@@ -205,6 +210,48 @@ def test_the_pdf_can_be_read_with_every_kazakh_letter(month, language):
     fonts = {font["/BaseFont"] for page in reader.pages for font in page["/Resources"]["/Font"].values()}
     assert all("DejaVu" in name for name in fonts)
     assert all(page["/Resources"]["/Font"] for page in reader.pages)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_figure_of_a_big_merchant_is_cut_off(merchant, language):
+    gross, fee, vat = 987_654_321_099, 9_876_543_211, 1_580_246_914
+    for hour in (9, 10):
+        books.sale(merchant, gross, fee=fee, vat=vat, now=at(2, hour), sat=123_456_789_012_345)
+    books.payout(merchant, gross, now=at(3))
+    for kind in DocumentKind:
+        text = text_of(made(merchant, kind=kind, language=language))
+        figures = [2 * fee, 2 * vat, 2 * (fee + vat)]
+        if kind is DocumentKind.REGISTER:
+            figures = [
+                gross,
+                fee,
+                vat,
+                gross - fee - vat,
+                2 * gross,
+                2 * fee,
+                2 * vat,
+                2 * (gross - fee - vat),
+            ]
+        for tiyn in figures:
+            # More often than in the lines of the summary, or above the sum in words.
+            assert text.count(money(tiyn, language)) >= 2, (kind, tiyn)
+        assert not re.search(r"\d…", text), kind
+
+
+def test_columns_of_the_workbook_are_wide_enough_for_a_big_merchants_total(merchant):
+    """Where a number does not fit, a spreadsheet shows ####."""
+    books.sale(merchant, 987_654_321_099, fee=9_876_543_211, vat=1_580_246_914, now=at(2))
+    sheet = openpyxl.load_workbook(io.BytesIO(made(merchant, DocumentFormat.XLSX)))[say("operations", "ru")]
+    # Neighbours of one width are told together.
+    width_of = {
+        index: group.width
+        for group in sheet.column_dimensions.values()
+        for index in range(group.min, group.max + 1)
+    }
+    for index, column in enumerate(COLUMNS, start=1):
+        if column.is_total or column.key == "balance":
+            # Bold, grouped, with tiyn and room for a sign.
+            assert width_of[index] >= len("-9 876 543 210,99") + 1, column.key
 
 
 def test_an_open_period_says_that_it_is_preliminary(month):
