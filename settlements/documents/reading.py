@@ -94,4 +94,5 @@ def payouts_of(operations: Iterable[Operation]) -> dict[str, Payout]:
     }
     if not numbers:
         return {}
-    return {f"payout:{payout.pk}": payout for payout in Payout.objects.filter(pk__in=numbers)}
+    found = Payout.objects.filter(pk__in=numbers).select_related("batch__servicing_bank")
+    return {f"payout:{payout.pk}": payout for payout in found}

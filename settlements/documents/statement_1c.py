@@ -28,19 +28,14 @@ from settlements.operator_requisites import Operator
 from settlements.payout_policy import kbe_of
 from settlements.register import Register, Totals
 
-# «Прочие услуги»: the operator's fee. What passes through to the merchant goes by the code of the payouts.
+# «Прочие услуги»: the operator's fee. What passes through to the merchant goes by the code of the payouts, which is a setting of
+# the servicing bank; this one where none is entered.
 FEE_KNP = "859"
 PASSING_KNP = "190"
 PURPOSE_LENGTH_MAX = 210
-# The lines of a day, each with the digit that its documents' numbers end in and its КНП.
-_DAY_LINES = {
-    "gross": ("1", PASSING_KNP),
-    "reversed": ("2", PASSING_KNP),
-    "refunds": ("3", PASSING_KNP),
-    "corrections": ("4", PASSING_KNP),
-    "fee": ("5", FEE_KNP),
-    "vat": ("6", FEE_KNP),
-}
+# The lines of a day, each with the digit that its documents' numbers end in.
+_DAY_LINES = {"gross": "1", "reversed": "2", "refunds": "3", "corrections": "4", "fee": "5", "vat": "6"}
+_FEE_LINES = {"fee", "vat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,8 @@ class Document:
     amount_tiyn: int
     knp: str
     purpose: str
-    # The account of the merchant's own at its bank, where the money went or came back from; "" for the operator's side.
-    own_iban: str = ""
+    # What went to the merchant's own account, or came back from there; None for what is between it and the operator.
+    payout: Payout | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +66,7 @@ def write_statement_1c(
     progress: Progress = no_progress,
 ) -> None:
     """Write the statement of the register's days. Memory grows with the days and payouts, not with the operations."""
-    documents = list(_documents(register, language, progress))
+    documents = list(_documents(register, language, operator.payout_knp or PASSING_KNP, progress))
     for line in _lines(register, documents, operator):
         target.write((line + LINE_END).encode())
 
@@ -81,7 +76,7 @@ def virtual_account(merchant: Merchant) -> str:
     return f"ALATAU00{merchant.business_id}"
 
 
-def _documents(register: Register, language: str, progress: Progress) -> Iterator[Document]:
+def _documents(register: Register, language: str, passing_knp: str, progress: Progress) -> Iterator[Document]:
     days: dict[date, _Day] = {}
     for number, operation in enumerate(register.operations(), start=1):
         if operation.business_date not in days:
@@ -94,22 +89,26 @@ def _documents(register: Register, language: str, progress: Progress) -> Iterato
             progress(number)
     payouts = payouts_of(operation for of_day in days.values() for operation in of_day.payouts)
     for day, of_day in days.items():
-        yield from _day_documents(day, of_day.totals, language)
+        yield from _day_documents(day, of_day.totals, language, passing_knp)
         for position, operation in enumerate(of_day.payouts, start=1):
-            yield _payout_document(operation, position, payouts.get(operation.reference), language)
+            payout = payouts.get(operation.reference)
+            yield _payout_document(operation, position, payout, language, passing_knp)
 
 
-def _day_documents(day: date, totals: Totals, language: str) -> Iterator[Document]:
+def _day_documents(day: date, totals: Totals, language: str, passing_knp: str) -> Iterator[Document]:
     for line in summary(0, totals):
         if line.key in _DAY_LINES and line.amount_tiyn:
-            digit, knp = _DAY_LINES[line.key]
+            number = f"{day:%y%m%d}{_DAY_LINES[line.key]}"
+            knp = FEE_KNP if line.key in _FEE_LINES else passing_knp
             purpose = say("purpose_1c", language, line=say(line.key, language), day=day_text(day))
             if line.count:
                 purpose += f", {line.count}"
-            yield Document(f"{day:%y%m%d}{digit}", day, line.amount_tiyn, knp, purpose)
+            yield Document(number, day, line.amount_tiyn, knp, purpose)
 
 
-def _payout_document(operation: Operation, position: int, payout: Payout | None, language: str) -> Document:
+def _payout_document(
+    operation: Operation, position: int, payout: Payout | None, language: str, passing_knp: str
+) -> Document:
     day = operation.business_date
     named = say(operation.kind, language) + (f" №{payout.number}" if payout else "")
     purpose = say("purpose_1c", language, line=named, day=day_text(day))
@@ -117,9 +116,9 @@ def _payout_document(operation: Operation, position: int, payout: Payout | None,
         number=f"{day:%y%m%d}7{position}",
         day=day,
         amount_tiyn=operation.net_tiyn,
-        knp=PASSING_KNP,
+        knp=payout.batch.servicing_bank.knp if payout and payout.batch else passing_knp,
         purpose=purpose,
-        own_iban=payout.iban if payout else "",
+        payout=payout,
     )
 
 
@@ -159,9 +158,15 @@ def _lines(register: Register, documents: list[Document], operator: Operator) ->
 def _document_lines(document: Document, merchant: Merchant, kbe: str, operator: Operator) -> Iterator[str]:
     is_receipt = document.amount_tiyn > 0
     ours = _party(merchant.legal_name, merchant.business_id, kbe, virtual_account(merchant), "Alatau Pay", "")
-    if document.own_iban:
+    if payout := document.payout:
+        # As it was paid: the merchant may have another bank by now.
         theirs = _party(
-            merchant.legal_name, merchant.business_id, kbe, document.own_iban, "", merchant.bank_bic
+            payout.payee_name,
+            payout.payee_business_id,
+            payout.kbe,
+            payout.iban,
+            payout.bank_name,
+            payout.bank_bic,
         )
     else:
         theirs = _party(
@@ -179,6 +184,7 @@ def _document_lines(document: Document, merchant: Merchant, kbe: str, operator: 
         "ВидДокумента=ПлатежноеПоручение",
         f"НомерДокумента={document.number}",
         f"ДатаДокумента={day}",
+        f"ДатаВалютирования={day}",
         f"ДатаОперации={day}",
         f"{'СуммаПриход' if is_receipt else 'СуммаРасход'}={_amount(abs(document.amount_tiyn))}",
         "Валюта=KZT",

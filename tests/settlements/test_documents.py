@@ -12,6 +12,7 @@ import pypdf
 import pytest
 from client_bank_exchange_1c import Statement
 
+from merchants import bank_account_change
 from merchants.models import Merchant
 from settlements import ledger, payouts
 from settlements.documents import csv_register, statement_1c, xlsx
@@ -339,6 +340,33 @@ def test_the_1c_statement_adds_up_and_a_foreign_reader_reads_it(month, language)
         row["НазначениеПлатежа"] for row in documents
     ]
     assert statement.header.filter_date_till == LAST
+
+
+def test_the_1c_statement_names_a_payouts_bank_as_it_was_and_goes_by_the_banks_codes(db):
+    merchant = paid_out.merchant()
+    bank = paid_out.servicing_bank(knp="859")
+    batch = paid_out.sent_batch(paid_out.payout(of=merchant), bank=bank)
+    payout = batch.payouts.get()
+    bank_account_change.request(
+        merchant,
+        iban="KZ39601A001000000017",
+        bank_bic="HSBKKZKX",
+        actor=paid_out.owner_of(merchant),
+        now=paid_out.NOW,
+    )
+    bank_account_change.tell(now=paid_out.NOW)
+    bank_account_change.apply_due(now=paid_out.NOW + timedelta(days=2))
+    merchant.refresh_from_db()
+    assert merchant.bank_bic == "HSBKKZKX"
+    days = {"first": date(2026, 11, 22), "last": date(2026, 11, 23)}
+    _header, documents = read_1c(made(merchant, DocumentFormat.STATEMENT_1C, **days))
+    (paid,) = [row for row in documents if row["ПолучательИИК"] == payout.iban]
+    assert (paid["ПолучательБанкБИК"], paid["ПолучательБанкНаименование"]) == ("CASPKZKA", payout.bank_name)
+    assert paid["ПолучательБанкНаименование"]
+    assert paid["КодНазначенияПлатежа"] == "859"
+    (sales,) = [row for row in documents if "СуммаПриход" in row]
+    assert sales["КодНазначенияПлатежа"] == "859"
+    assert all(row["ДатаВалютирования"] == row["ДатаОперации"] for row in documents)
 
 
 def test_every_file_closes_with_the_ledgers_balance_after_a_direct_fee_was_set_off_and_paid(month):
