@@ -44,8 +44,8 @@ class FeeStatement:
 
     @property
     def number(self) -> str:
-        """The number of the month's documents: there is one of each kind a merchant and month."""
-        return f"{self.first:%Y-%m}"
+        """The number of the month's documents, "2026-11/260140900012": there is one of each kind a merchant and month."""
+        return f"{self.first:%Y-%m}/{self.merchant.business_id}"
 
     @property
     def fee_tiyn(self) -> int:

@@ -12,6 +12,7 @@ from settlements.documents.wording import LANGUAGES, month_name, say
 from settlements.fee_statement import compile_fee_statement
 from settlements.fees import FeeUnknown
 from settlements.models import DocumentFormat, DocumentKind, ServicingBank, VatRate
+from tests import world as city
 from tests.settlements import books
 from tests.settlements.books import at
 
@@ -120,7 +121,7 @@ def test_the_document_names_both_sides_the_sum_and_the_sum_in_words(merchant, se
     text = " ".join(text_of(content).split())
     for part in (
         say(kind, language),
-        say("document_number", language, number="2026-01", date="31.01.2026"),
+        say("document_number", language, number=f"2026-01/{merchant.business_id}", date="31.01.2026"),
         "ТОО «Алатау Төлем»",
         "260140900017",
         "KZ39601A001000000017",
@@ -144,6 +145,18 @@ def test_the_sum_in_words():
     assert in_words(15_200_050, "kk") == "Жүз елу екі мың теңге, елу тиын"
     assert in_words(15_200_050, "en") == "One hundred and fifty-two thousand tenge, fifty tiyn"
     assert in_words(-101, "ru") == "Минус один тенге, один тиын"
+
+
+def test_two_merchants_documents_of_a_month_have_numbers_of_their_own(world):
+    """The operator books them all: a number is one document's of its kind, and the same each time it is made."""
+    other, _owner = city.build_merchant(world.admin, business_id=city.BUSINESS_IDS[1])
+    numbers = [
+        compile_fee_statement(merchant, month).number
+        for merchant in (world.merchant, other)
+        for month in (DECEMBER, JANUARY)
+    ]
+    assert len(set(numbers)) == 4
+    assert compile_fee_statement(other, JANUARY).number == numbers[-1]
 
 
 @pytest.mark.parametrize("kind", [DocumentKind.ACT, DocumentKind.FEE_INVOICE])
