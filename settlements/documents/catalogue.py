@@ -147,6 +147,6 @@ def _write_register(
         case DocumentFormat.XLSX:
             write_xlsx(register, target, language=language, preliminary=preliminary, progress=progress)
         case DocumentFormat.CSV:
-            write_csv(register, target, language=language, progress=progress)
+            write_csv(register, target, language=language, preliminary=preliminary, progress=progress)
         case DocumentFormat.STATEMENT_1C:
             write_statement_1c(register, target, language=language, operator=operator, progress=progress)

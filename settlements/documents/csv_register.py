@@ -41,9 +41,17 @@ _LINE_COLUMNS = {
 
 
 def write_csv(
-    register: Register, target: BinaryIO, *, language: str, progress: Progress = no_progress
+    register: Register,
+    target: BinaryIO,
+    *,
+    language: str,
+    preliminary: bool = False,
+    progress: Progress = no_progress,
 ) -> None:
-    """Write the whole register to ``target``, row by row: memory does not grow with the number of operations."""
+    """Write the whole register to ``target``, row by row: memory does not grow with the number of operations.
+
+    Where it is ``preliminary``, the last row says so beside no figure.
+    """
     reading = Reading(register, progress)
     target.write(codecs.BOM_UTF8)
     text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
@@ -55,6 +63,8 @@ def write_csv(
         writer.writerow([cell(column.value(row, language), language) for column in COLUMNS])
     for line in _closing_lines(reading):
         writer.writerow(_line_cells(line, language))
+    if preliminary:
+        writer.writerow(_cells(kind=say("preliminary", language)))
     text.flush()
     # The target is the caller's to close.
     text.detach()
@@ -80,7 +90,9 @@ def _closing_lines(reading: Reading) -> Iterable[SummaryLine]:
 
 
 def _line_cells(line: SummaryLine, language: str) -> list[str]:
-    cells = dict.fromkeys((column.key for column in COLUMNS), "")
-    cells["kind"] = say(line.key, language)
-    cells[_LINE_COLUMNS[line.key]] = cell(tenge(line.amount_tiyn), language)
-    return list(cells.values())
+    amount = {_LINE_COLUMNS[line.key]: cell(tenge(line.amount_tiyn), language)}
+    return _cells(kind=say(line.key, language), **amount)
+
+
+def _cells(**filled: str) -> list[str]:
+    return list({**dict.fromkeys((column.key for column in COLUMNS), ""), **filled}.values())
