@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from alatau_pay.identifiers import is_public_id
 from merchants.models import Store, User
 from merchants.roles import store_for
 from settlements import document_exports
@@ -66,7 +67,7 @@ def documents(request: HttpRequest, store_id: str) -> HttpResponseBase:
 def export_status(request: HttpRequest, store_id: str, export_id: str) -> JsonResponse:
     """How far a document is, for the page's script."""
     store = store_for(request.user, store_id, "view_finance")
-    export = get_object_or_404(_exports(store), pk=export_id)
+    export = _export(store, export_id)
     state = shown(export)
     return JsonResponse(
         {
@@ -80,11 +81,12 @@ def export_status(request: HttpRequest, store_id: str, export_id: str) -> JsonRe
 
 
 @login_required
+@never_cache
 @require_GET
 def export_file(request: HttpRequest, store_id: str, export_id: str) -> StreamingHttpResponse:
     """The file of a document that is ready."""
     store = store_for(request.user, store_id, "view_finance")
-    export = get_object_or_404(_exports(store), pk=export_id, status=ExportStatus.DONE)
+    export = _export(store, export_id, status=ExportStatus.DONE)
     wanted = document_exports.request_of(export)
     answer = StreamingHttpResponse(document_exports.content_of(export), content_type=wanted.content_type)
     answer["Content-Length"] = str(export.size_bytes)
@@ -110,6 +112,14 @@ def shown(export: DocumentExport) -> dict[str, Any]:
 
 def _exports(store: Store) -> Any:
     return DocumentExport.objects.filter(merchant_id=store.merchant_id).select_related("requested_by")
+
+
+def _export(store: Store, export_id: str, **narrower: str) -> DocumentExport:
+    # What is no identifier is not asked for: a NUL in the address would end in an error of the database.
+    if not is_public_id(export_id):
+        raise Http404("no such document")
+    found: DocumentExport = get_object_or_404(_exports(store), pk=export_id, **narrower)
+    return found
 
 
 def _initial(today: date) -> dict[str, object]:

@@ -80,6 +80,24 @@ def test_a_stranger_finds_nothing(world, export):
     assert export.pk not in client.get(page_of(own)).content.decode()
 
 
+@pytest.mark.parametrize("guess", ["%00", "x" * 3000, "%F0%9F%8D%8E", "1' OR '1'='1"])
+def test_a_guessed_address_finds_nothing(world, export, guess):
+    client = client_of(world.owner)
+    for what in ("status", "file"):
+        assert client.get(f"{page_of(world.store)}{guess}/{what}").status_code == 404
+
+
+def test_a_file_is_kept_by_no_browser_of_a_shared_till(world, export):
+    document_exports.make_next(timezone.now())
+    client = client_of(world.owner)
+    for answer in (
+        client.get(f"{page_of(world.store)}{export.pk}/file"),
+        client.post(page_of(world.store), fields()),
+    ):
+        assert answer.status_code == 200
+        assert "no-store" in answer["Cache-Control"]
+
+
 def test_nobody_is_sent_to_log_in(world):
     answer = Client().get(page_of(world.store))
     assert answer.status_code == 302
