@@ -206,6 +206,8 @@ def spying_proxy(
         def do_POST(self) -> None:
             found = spy.execute(
                 "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+                # Autovacuum works in this database when it likes, and is no session of ours.
+                " AND backend_type = 'client backend'"
                 " AND state IN ('idle in transaction', 'active') AND pid <> pg_backend_pid()"
             )
             open_transactions.extend(row[0] for row in found.fetchall())
