@@ -115,7 +115,7 @@ def write_document(
         raise DocumentRefused("the period has not begun")
     if request.kind is DocumentKind.REGISTER:
         register = compile_register(merchant, request.first, request.last)
-        _write_register(register, request, target, preliminary=request.last >= today, progress=progress)
+        _write_register(register, request, target, today=today, progress=progress)
         return
     if month_of(request.first)[1] >= today:
         raise DocumentRefused("the month is not over")
@@ -129,10 +129,11 @@ def _write_register(
     request: DocumentRequest,
     target: BinaryIO,
     *,
-    preliminary: bool,
+    today: date,
     progress: Progress,
 ) -> None:
     language = request.language
+    preliminary = request.last >= today
     operator = operator_on(register.last)
     match request.format:
         case DocumentFormat.PDF:
@@ -149,4 +150,6 @@ def _write_register(
         case DocumentFormat.CSV:
             write_csv(register, target, language=language, preliminary=preliminary, progress=progress)
         case DocumentFormat.STATEMENT_1C:
-            write_statement_1c(register, target, language=language, operator=operator, progress=progress)
+            write_statement_1c(
+                register, target, language=language, operator=operator, today=today, progress=progress
+            )

@@ -10,7 +10,7 @@ UTF-8 without a byte order mark, as the header says; lines end in CRLF. Dates ar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import BinaryIO
 
@@ -63,12 +63,24 @@ def write_statement_1c(
     *,
     language: str,
     operator: Operator,
+    today: date,
     progress: Progress = no_progress,
 ) -> None:
-    """Write the statement of the register's days. Memory grows with the days and payouts, not with the operations."""
-    documents = list(_documents(register, language, operator.payout_knp or PASSING_KNP, progress))
+    """Write the statement of the register's days. Memory grows with the days and payouts, not with the operations.
+
+    The documents of ``today`` say that they are preliminary: tomorrow's file has other amounts under the same numbers.
+    """
+    knp = operator.payout_knp or PASSING_KNP
+    documents = [
+        document if document.day < today else _preliminary(document, language)
+        for document in _documents(register, language, knp, progress)
+    ]
     for line in _lines(register, documents, operator):
         target.write((line + LINE_END).encode())
+
+
+def _preliminary(document: Document, language: str) -> Document:
+    return replace(document, purpose=f"{document.purpose} ({say('preliminary_1c', language)})")
 
 
 def virtual_account(merchant: Merchant) -> str:

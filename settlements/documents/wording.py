@@ -17,6 +17,7 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "Предварительно: период не окончен, данные могут измениться.",
         "Preliminary: the period is not over, figures may change.",
     ),
+    "preliminary_1c": ("алдын ала", "предварительно", "preliminary"),
     "not_fiscal": (
         "Бұл құжат фискалдық чек емес.",
         "Документ не является фискальным чеком.",

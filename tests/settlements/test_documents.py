@@ -271,6 +271,18 @@ def test_an_open_period_says_that_it_is_preliminary(month):
         assert say("preliminary", "ru") not in texts[AFTER]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_1c_statement_says_which_of_its_documents_are_preliminary(month, language):
+    """A file of tomorrow has other amounts under the same numbers; of the days that are over nothing changes any more."""
+    books.sale(month, 10_000, fee=0, vat=0, now=at(30))
+    for today, days in ((LAST, {"30.11.2026"}), (AFTER, set())):
+        content = made(month, DocumentFormat.STATEMENT_1C, language=language, today=today)
+        documents = read_1c(content)[1]
+        said = f"({say('preliminary_1c', language)})"
+        assert {row["ДатаДокумента"] for row in documents if row["НазначениеПлатежа"].endswith(said)} == days
+        assert {row["ДатаДокумента"] for row in documents} > days
+
+
 class LongRegister(Register):
     """The one operation of a register, more often than a PDF prints them."""
 
