@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -45,29 +47,35 @@ def get_bytes(
     headers: dict[str, str] | None = None,
     timeout_seconds: float = 10.0,
 ) -> bytes:
-    """The body of ``url``, at most 5 MB; redirects are not followed. ``timeout_seconds`` also bounds a trickling body.
+    """The body of ``url``, at most 5 MB; redirects are not followed. ``timeout_seconds`` bounds the whole exchange.
 
     Raises:
         Unreachable: connection, time-out, 418, 429 or 5xx.
         BadAnswer: any other status than 200, or a body over the limit.
     """
     host = httpx.URL(url).host
-    ends_at = time.monotonic() + timeout_seconds
+    deadline = _Deadline(timeout_seconds)
     try:
-        with httpx.stream(
-            "GET", url, params=params, headers=headers, timeout=timeout_seconds, follow_redirects=False
-        ) as response:
+        with (
+            deadline,
+            httpx.Client(timeout=timeout_seconds, follow_redirects=False) as client,
+            client.stream(
+                "GET", url, params=params, headers=headers, extensions={"trace": deadline.watch}
+            ) as response,
+        ):
             _check_status(host, response)
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > ANSWER_BYTES_MAX:
                     raise BadAnswer(host, "the answer is too large")
-                if time.monotonic() > ends_at:
-                    raise Unreachable(host, f"the answer took longer than {timeout_seconds:g} seconds")
+            if deadline.has_passed:
+                # A body without a stated length ends where its connection does, which may have been our doing.
+                raise Unreachable(host, deadline.reason)
             return bytes(body)
     except httpx.HTTPError as error:
-        raise Unreachable(host, type(error).__name__) from error
+        is_late = deadline.has_passed or isinstance(error, httpx.TimeoutException)
+        raise Unreachable(host, deadline.reason if is_late else type(error).__name__) from error
 
 
 def get_json(
@@ -83,6 +91,47 @@ def get_json(
         return exact_json.loads(body)
     except ValueError as error:
         raise BadAnswer(httpx.URL(url).host, "not JSON") from error
+
+
+class _Deadline:
+    """Shuts the connections of one exchange when its time is over.
+
+    httpx bounds each read, not the exchange: a header that comes byte by byte would be read for ever.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.reason = f"the answer took longer than {seconds:g} seconds"
+        self.has_passed = False
+        self._opened: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._pass)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._timer.cancel()
+        for connection in self._opened:
+            connection.close()
+
+    def watch(self, event: str, info: dict[str, Any]) -> None:
+        """Note a connection as it is opened: httpx's ``trace``. A duplicate is noted, since TLS takes the first handle over."""
+        if event == "connection.connect_tcp.complete":
+            self._opened.append(info["return_value"].get_extra_info("socket").dup())
+            if self.has_passed:
+                self._shut()
+
+    def _pass(self) -> None:
+        self.has_passed = True
+        self._shut()
+
+    def _shut(self) -> None:
+        for connection in list(self._opened):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is closed already, which is what was wanted
 
 
 def _check_status(host: str, response: httpx.Response) -> None:

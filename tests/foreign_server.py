@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,3 +78,30 @@ class ForeignServer:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+@contextmanager
+def dripping(first: bytes) -> Iterator[str]:
+    """A server that says ``first`` and then one byte at a time, for much longer than any deadline of a test; its address."""
+    listener, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    # So that a missing deadline fails the test instead of stopping the run.
+    patience = time.monotonic() + 10
+
+    def drip() -> None:
+        connection, _address = listener.accept()
+        with connection:
+            connection.sendall(first)
+            while not ended.wait(0.05) and time.monotonic() < patience:
+                try:
+                    connection.sendall(b"a")
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+    finally:
+        ended.set()
+        listener.close()
+        thread.join(5)

@@ -1,14 +1,12 @@
 """Posting to an address that a stranger chose: what is refused, what is not followed, when it ends."""
 
 import socket
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
 from merchants import outgoing
-from tests.foreign_server import Answer, ForeignServer
+from tests.foreign_server import Answer, ForeignServer, dripping
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -99,33 +97,6 @@ def test_a_server_that_says_nothing_is_given_up(shop):
     started = time.monotonic()
     assert post(shop.url + "/hook", timeout_seconds=0.5).status_code is None
     assert time.monotonic() - started < 3
-
-
-@contextmanager
-def dripping(first):
-    """A server that says ``first`` and then one byte at a time, for much longer than the deadline."""
-    listener, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
-    # So that a missing deadline fails the test instead of stopping the run.
-    patience = time.monotonic() + 10
-
-    def drip():
-        connection, _address = listener.accept()
-        with connection:
-            connection.sendall(first)
-            while not ended.wait(0.05) and time.monotonic() < patience:
-                try:
-                    connection.sendall(b"a")
-                except OSError:
-                    return
-
-    thread = threading.Thread(target=drip, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
-    finally:
-        ended.set()
-        listener.close()
-        thread.join(5)
 
 
 @pytest.mark.parametrize(
