@@ -101,7 +101,7 @@ def _create(request: Request, store: Store) -> Invoice:
             parse_request(request.data),
             store=store,
             source=InvoiceSource.API,
-            idempotency_key=_idempotency_key(request),
+            idempotency_key=idempotency_key(request),
             now=timezone.now(),
         )
     except RequestRefused as error:
@@ -118,7 +118,8 @@ def _create(request: Request, store: Store) -> Invoice:
         raise ApiError("rate-unavailable", str(error), 503) from error
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The header Idempotency-Key, or None where there is none; 400 where it is malformed."""
     key = request.headers.get("Idempotency-Key", "").strip()
     if len(key) > IDEMPOTENCY_KEY_LENGTH_MAX or not key.isprintable():
         raise ApiError(

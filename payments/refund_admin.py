@@ -31,7 +31,7 @@ class RefundAdmin(ReadOnlyAdmin):
     search_fields = ("payment__invoice__id", "destination__address", "reason")
     list_select_related = ("payment__invoice__store", "payment__transfer__asset", "destination")
     # Who has the link may say where the money goes.
-    exclude = ("link_id",)
+    exclude = ("link_id", "request_sha256")
     change_list_template = "admin/payments/refund/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -5,6 +5,7 @@ A shop's server starts a refund and gets the link for its buyer. Approving one i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,7 @@ from alatau_pay.assets import KZT
 from alatau_pay.money import AmountError, format_minor, parse_minor
 from merchants.api_keys import require
 from payments import refund_form, refundable, refunds
-from payments.api import MODIFY, VIEW, find_invoice
+from payments.api import MODIFY, VIEW, find_invoice, idempotency_key
 from payments.models import Invoice, Payment, Refund, RefundBasis
 from payments.quoting import RateUnavailable
 
@@ -49,11 +50,22 @@ class InvoiceRefunds(APIView):
         return Response([refund_data(refund) | ({} if may_link else {"viewLink": None}) for refund in rows])
 
     def post(self, request: Request, store_id: str, invoice_id: str) -> Response:
-        """200 with the refund. Body: refundVariant, paymentMethodId, customAmount, customCurrency, description, paymentId."""
+        """200 with the refund; the header Idempotency-Key makes repeating safe.
+
+        Body: refundVariant, paymentMethodId, customAmount, customCurrency, description, paymentId.
+        """
         invoice = find_invoice(require(request, MODIFY, store_id), invoice_id)
         if not isinstance(request.data, dict):
             raise BodyRefused([("", "must be a JSON object")])
-        return Response(refund_data(_start(invoice, request.data, now=timezone.now())))
+        asked = _asked(request)
+        try:
+            # Before the payment is looked for: the first request may have left nothing to give back.
+            refund = (asked and refunds.started_by(asked, invoice.pk)) or _start(
+                invoice, request.data, asked=asked, now=timezone.now()
+            )
+        except refunds.IdempotencyConflict as error:
+            raise ApiError("idempotency-conflict", str(error), 409) from error
+        return Response(refund_data(refund))
 
 
 def refund_data(refund: Refund) -> dict[str, Any]:
@@ -78,7 +90,15 @@ def refund_data(refund: Refund) -> dict[str, Any]:
     }
 
 
-def _start(invoice: Invoice, body: dict[str, Any], *, now: datetime) -> Refund:
+def _asked(request: Request) -> refunds.RequestKey | None:
+    key = idempotency_key(request)
+    # Numbers are exact decimals, which JSON's writer does not know.
+    return refunds.RequestKey.of(key, json.dumps(request.data, sort_keys=True, default=str)) if key else None
+
+
+def _start(
+    invoice: Invoice, body: dict[str, Any], *, asked: refunds.RequestKey | None, now: datetime
+) -> Refund:
     variant = body.get("refundVariant")
     if variant not in VARIANTS:
         raise BodyRefused([("refundVariant", f"must be one of {', '.join(VARIANTS)}")])
@@ -88,7 +108,9 @@ def _start(invoice: Invoice, body: dict[str, Any], *, now: datetime) -> Refund:
     payment = _payment(invoice, body, basis)
     amounts = _custom(body, payment) if basis == RefundBasis.AMOUNT else {"basis": basis}
     try:
-        return refunds.start(payment.pk, user=None, reason=_text(body, "description"), now=now, **amounts)
+        return refunds.start(
+            payment.pk, user=None, reason=_text(body, "description"), now=now, asked=asked, **amounts
+        )
     except refunds.RefundRefused as error:
         raise BodyRefused([("refundVariant", str(error))]) from error
     except RateUnavailable as error:

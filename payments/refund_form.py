@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from alatau_pay.identifiers import is_public_id, new_public_id
 from alatau_pay.money import AmountError, parse_minor
 from merchants.models import User
 from payments import refundable, refunds
@@ -22,9 +23,18 @@ REASON_LENGTH_MAX = 300
 ADDRESS_LENGTH_MAX = 100
 
 
-class StartForm(forms.Form):
-    """A refund of one of an invoice's payments. The amount is tenge, or the coin's own where the basis says so."""
+def _named_by_us(value: str) -> None:
+    if not is_public_id(value):
+        raise forms.ValidationError(_("Enter a valid value."))
 
+
+class StartForm(forms.Form):
+    """A refund of one of an invoice's payments. The amount is tenge, or the coin's own where the basis says so.
+
+    ``once`` names the page that was sent: sent twice (a second click, a reload), it starts one refund.
+    """
+
+    once = forms.CharField(required=False, widget=forms.HiddenInput, validators=[_named_by_us])
     payment = forms.ChoiceField(label=gettext_lazy("Payment"), widget=forms.RadioSelect)
     basis = forms.ChoiceField(label=gettext_lazy("How much"), widget=forms.RadioSelect)
     amount = forms.CharField(label=gettext_lazy("Amount"), max_length=60, required=False)
@@ -38,6 +48,11 @@ class StartForm(forms.Form):
             self.fields["payment"].initial = str(payments[0].pk)
         self.fields["basis"].choices = RefundBasis.choices  # type: ignore[attr-defined]
         self.fields["basis"].initial = RefundBasis.THEN
+        self.fields["once"].initial = new_public_id()
+
+    def rename(self) -> None:
+        """Be another page from now on."""
+        self.data = {name: self.data[name] for name in self.data} | {"once": new_public_id()}
 
     def clean(self) -> dict[str, Any]:
         """The amount in the unit that the basis names; none where it gives back all that is left."""
@@ -81,6 +96,7 @@ class AddressForm(forms.Form):
 def start(form: StartForm, *, user: User, now: datetime) -> Refund | None:
     """The refund that the valid ``form`` asks for, or None with the reason among its errors."""
     cleaned = form.cleaned_data
+    asked = refunds.RequestKey.of(cleaned["once"], repr(sorted(cleaned.items()))) if cleaned["once"] else None
     try:
         return refunds.start(
             int(cleaned["payment"]),
@@ -90,6 +106,12 @@ def start(form: StartForm, *, user: User, now: datetime) -> Refund | None:
             user=user,
             reason=cleaned["reason"],
             now=now,
+            asked=asked,
+        )
+    except refunds.IdempotencyConflict:
+        form.rename()
+        form.add_error(
+            None, _("This page has started a refund already. Send it again if you want another one.")
         )
     except refunds.RefundRefused as error:
         form.add_error(None, refusal(error))

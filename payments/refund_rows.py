@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from merchants.models import User
 from payments import refundable, telling
@@ -12,6 +14,39 @@ from payments.models import Invoice, Payment, Refund
 
 class RefundRefused(Exception):
     """This cannot be done with the refund now. The message is for a person."""
+
+
+class IdempotencyConflict(Exception):
+    """The idempotency key started a refund of this invoice before, by another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """What makes starting a refund again harmless: an idempotency key, and the digest of what was asked under it."""
+
+    key: str
+    sha256: bytes
+
+    @classmethod
+    def of(cls, key: str, request: str) -> Self:
+        """The key of a request that is told apart by the text ``request``."""
+        return cls(key, hashlib.sha256(request.encode()).digest())
+
+
+def started_by(asked: RequestKey, invoice_id: str) -> Refund | None:
+    """The refund of one of the invoice's payments that this very request started before.
+
+    Raises:
+        IdempotencyConflict: another request under the same key did.
+    """
+    refund = (
+        Refund.objects.filter(payment__invoice=invoice_id, idempotency_key=asked.key)
+        .select_related("payment__transfer__asset__network", "destination", "outgoing")
+        .first()
+    )
+    if refund is not None and bytes(refund.request_sha256 or b"") != asked.sha256:
+        raise IdempotencyConflict("this idempotency key was used for another request")
+    return refund
 
 
 def lock_payment(payment_id: int) -> tuple[Invoice, Payment]:

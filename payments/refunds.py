@@ -38,13 +38,15 @@ from payments.models import (
     RefundStatus,
 )
 from payments.refund_amounts import AmountRefused, Sum
-from payments.refund_rows import RefundRefused
+from payments.refund_rows import IdempotencyConflict, RefundRefused, RequestKey, started_by
 from settlements import ledger
 from settlements.entries import refund_sent
 
 __all__ = [
     "AddressRefused",
+    "IdempotencyConflict",
     "RefundRefused",
+    "RequestKey",
     "approve",
     "cancel",
     "complete",
@@ -56,6 +58,7 @@ __all__ = [
     "request",
     "set_off",
     "start",
+    "started_by",
     "take_back",
     "take_out_of_batch",
 ]
@@ -75,13 +78,16 @@ def start(
     now: datetime,
     value_tiyn: int | None = None,
     amount_minor: int | None = None,
+    asked: RequestKey | None = None,
 ) -> Refund:
     """The store gives back money of one payment: a refund whose link the resident opens to give an address.
 
     ``basis`` Then and Now take ``value_tiyn`` (None: all that is left), Amount takes ``amount_minor`` of the coin, Excess
-    gives back the whole held part. The coin's amount is fixed here, at the rate of this moment where the basis is Now.
+    gives back the whole held part. The coin's amount is fixed here, at the rate of this moment where the basis is Now. The same
+    request under the same key (``asked``) again returns the refund that it started first.
 
     Raises:
+        IdempotencyConflict: another request was made under that key.
         RefundRefused: not within what is left of the payment, not within 365 days, or nothing was received.
         payments.quoting.RateUnavailable: the basis is Now and there is no price.
     """
@@ -92,9 +98,11 @@ def start(
         tenge = observations.prices({symbol}, now=now)[symbol].tenge
     with transaction.atomic():
         invoice, payment = refund_rows.lock_payment(payment_id)
+        if asked and (standing := started_by(asked, invoice.pk)):
+            return standing
         refund_rows.require_in_time(payment, now)
         if basis == RefundBasis.EXCESS:
-            return _start_held(invoice, payment, user=user, reason=reason, now=now)
+            return _start_held(invoice, payment, user=user, reason=reason, now=now, asked=asked)
         credited = refundable.credited(payment)
         try:
             if basis == RefundBasis.THEN:
@@ -108,7 +116,15 @@ def start(
             raise RefundRefused(str(error)) from error
         _require_carried(payment, what)
         return _create(
-            invoice, payment, RefundSource.CREDITED, basis, what, user=user, reason=reason, now=now
+            invoice,
+            payment,
+            RefundSource.CREDITED,
+            basis,
+            what,
+            user=user,
+            reason=reason,
+            now=now,
+            asked=asked,
         )
 
 
@@ -337,7 +353,13 @@ def take_out_of_batch(batch_id: int) -> int:
 
 
 def _start_held(
-    invoice: Invoice, payment: Payment, *, user: User | None, reason: str, now: datetime
+    invoice: Invoice,
+    payment: Payment,
+    *,
+    user: User | None,
+    reason: str,
+    now: datetime,
+    asked: RequestKey | None = None,
 ) -> Refund:
     try:
         held_decisions.require_undecided(payment)
@@ -356,6 +378,7 @@ def _start_held(
         user=user,
         reason=reason,
         now=now,
+        asked=asked,
     )
 
 
@@ -379,6 +402,7 @@ def _create(
     user: User | None,
     reason: str,
     now: datetime,
+    asked: RequestKey | None = None,
 ) -> Refund:
     given = sum(refundable.live(payment).values_list("amount_minor", flat=True))
     if given + what.amount_minor > payment.amount_minor:
@@ -393,6 +417,8 @@ def _create(
         reason=reason.strip()[:REASON_LENGTH_MAX],
         requested_by=user,
         requested_at=now,
+        idempotency_key=asked.key if asked else None,
+        request_sha256=asked.sha256 if asked else None,
     )
     refund_rows.tell(invoice, refund, "RefundStarted", actor=user, now=now)
     telling.of_refund(invoice, refund.pk, now=now)

@@ -177,6 +177,9 @@ class Refund(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     requested_at = models.DateTimeField()
+    # Of a request that may come twice, by the API or from a form: its key, and the digest of what it asked.
+    idempotency_key = models.CharField(max_length=120, null=True)
+    request_sha256 = models.BinaryField(max_length=32, null=True)
     destination = models.ForeignKey(Destination, null=True, on_delete=models.PROTECT, related_name="+")
     address_given_at = models.DateTimeField(null=True)
     # Null with a time: approved when it was started, by the person who decided about held money.
@@ -234,6 +237,9 @@ class Refund(models.Model):
                 condition=Q(status="Cancelled", cancelled_at__isnull=False, outgoing__isnull=True)
                 | (~Q(status="Cancelled") & Q(cancelled_at__isnull=True)),
                 name="refund_cancelled_unsent",
+            ),
+            models.UniqueConstraint(
+                fields=["payment", "idempotency_key"], name="one_refund_per_payment_and_idempotency_key"
             ),
             # What is held of a payment goes back whole: there is one such refund, or none.
             models.UniqueConstraint(

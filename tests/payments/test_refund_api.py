@@ -1,8 +1,10 @@
 """Refunds by a shop's server, as Greenfield's clients ask for them."""
 
 import json
+import threading
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from merchants import webhooks
@@ -29,8 +31,10 @@ def shop(db):
     return made
 
 
-def ask(shop, **body):
-    return shop.client.post(shop.path(f"/{shop.invoice.pk}/refund"), body, content_type="application/json")
+def ask(shop, *, key=None, **body):
+    headers = {} if key is None else {"Idempotency-Key": key}
+    path = shop.path(f"/{shop.invoice.pk}/refund")
+    return shop.client.post(path, body, content_type="application/json", headers=headers)
 
 
 def test_all_of_it_at_the_rate_then(shop):
@@ -152,3 +156,53 @@ def test_the_shops_server_is_told_once(shop):
         shop.invoice.pk,
         data["id"],
     )
+
+
+PARTIAL = {"refundVariant": "Custom", "customAmount": "5000", "customCurrency": "KZT"}
+
+
+@pytest.mark.parametrize("body", [PARTIAL, {"refundVariant": "RateThen"}])
+def test_repeating_with_the_same_idempotency_key_starts_one_refund(shop, body):
+    """A server that got no answer asks again; twice a part of the payment would be within what came."""
+    first, again = ask(shop, key="order-7", **body), ask(shop, key="order-7", **body)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json() == first.json()
+    assert Refund.objects.count() == 1
+    assert ask(shop, key="order-8", **PARTIAL).status_code == (200 if body is PARTIAL else 400)
+
+
+def test_an_idempotency_key_that_comes_with_another_request_is_a_conflict(shop):
+    assert ask(shop, key="order-7", **PARTIAL).status_code == 200
+    conflict = ask(shop, key="order-7", **PARTIAL | {"customAmount": "5001"})
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "idempotency-conflict")
+    assert ask(shop, key="x" * 121, **PARTIAL).status_code == 400
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("body", [PARTIAL, {"refundVariant": "RateThen"}])
+def test_two_requests_with_one_key_at_the_same_moment_start_one_refund(shop, body):
+    gate, answers = threading.Barrier(2), []
+
+    def repeat():
+        gate.wait(5)
+        try:
+            answers.append(ask(shop, key="raced", **body))
+        finally:
+            connection.close()
+
+    both = [threading.Thread(target=repeat) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({answer.json()["id"] for answer in answers}) == Refund.objects.count() == 1
+
+
+def test_the_database_takes_no_second_refund_of_a_payment_under_one_key(shop):
+    ask(shop, key="order-7", **PARTIAL)
+    refund = Refund.objects.get()
+    refund.pk, refund.link_id = None, "another"
+    with pytest.raises(IntegrityError, match="idempotency_key"), transaction.atomic():
+        refund.save(force_insert=True)

@@ -147,6 +147,31 @@ def test_the_owner_starts_one(client, shop):
     assert "Waits for the resident" in text
 
 
+def test_a_page_that_is_sent_twice_starts_one_refund(client, shop):
+    """A second click, or a reload after no answer: twice a part of the payment would be within what came."""
+    start = pages(shop)[1]
+    client.force_login(shop.owner, backend=BACKEND)
+    once = client.get(start).context["form"]["once"].value()
+    data = {"payment": shop.payment.pk, "basis": "Then", "amount": "5 000", "reason": "half", "once": once}
+    assert [client.post(start, data).status_code for _ in range(2)] == [302, 302]
+    assert Refund.objects.count() == 1
+    changed = client.post(start, data | {"amount": "4 000"})
+    assert changed.status_code == 422
+    assert "has started a refund already" in changed.content.decode()
+    anew, shown = (changed.context["form"][name].value() for name in ("once", "amount"))
+    assert (anew != once, shown) == (True, "4 000")
+    assert client.post(start, data | {"amount": "4 000", "once": anew}).status_code == 302
+    assert sorted(Refund.objects.values_list("value_tiyn", flat=True)) == [400_000, 500_000]
+
+
+@pytest.mark.parametrize("once", ["\x00", "x" * 200, "a b"])
+def test_a_page_that_is_not_ours_starts_none(client, shop, once):
+    client.force_login(shop.owner, backend=BACKEND)
+    data = {"payment": shop.payment.pk, "basis": "Then", "reason": "x", "once": once}
+    assert client.post(pages(shop)[1], data).status_code == 422
+    assert not Refund.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
