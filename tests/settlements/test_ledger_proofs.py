@@ -250,6 +250,9 @@ def test_an_entry_that_was_changed_since_has_no_proof(world, entry):
         cursor.execute("SET LOCAL session_replication_role = origin")
     with pytest.raises(proofs.NotAsSealed):
         proofs.proof_of(entry, world.merchant)
+    answer = client_of(world.owner).get(path_of(world.store, entry))
+    assert answer.status_code == 500
+    assert "not what was sealed" in answer.content.decode()
 
 
 def test_the_account_shows_every_movement_with_what_was_owed_then(world, entry):
