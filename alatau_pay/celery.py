@@ -71,6 +71,12 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="5-59/10"),
         "options": {"expires": 600},
     },
+    # Again and again as well: it is made once a night, and its letter is tried until the mail server takes it.
+    "prove the ledger each night": {
+        "task": "settlements.tasks.verify_ledger",
+        "schedule": crontab(minute="*/10"),
+        "options": {"expires": 600},
+    },
     # From the early morning on: the day before is over and closed, and the office finds everything prepared.
     "prepare payouts that are due": {
         "task": "settlements.tasks.prepare_payouts",

@@ -17,6 +17,7 @@ from merchants.models import DeliveryStatus, WebhookDelivery
 from payments import held, rate_metrics
 from payments.rate_metrics import PREFIX
 from payments.reconciliation import metrics as reconciliation_metrics
+from settlements.models import LedgerVerification, VerificationOutcome
 
 # Figures of a network: name, what it is, how it is read off a report (None: there is nothing to tell).
 _NETWORK_FIGURES = (
@@ -55,6 +56,7 @@ class _Figures(Collector):
         yield from _of_held_money(self._now)
         yield from rate_metrics.collect(now=self._now)
         yield from reconciliation_metrics.collect(now=self._now)
+        yield from _of_ledger(self._now)
 
 
 def text(*, now: datetime) -> bytes:
@@ -96,6 +98,20 @@ def _of_held_money(now: datetime) -> Iterator[Metric]:
     found = held.waiting().order_by().aggregate(count=Count("id"), since=Min("received_at"))
     yield _gauge("held_payments", "payments with money that nobody has decided about", found["count"])
     yield _gauge("held_payments_age_seconds", "age of the oldest of them", _age(found["since"], now))
+
+
+def _of_ledger(now: datetime) -> Iterator[Metric]:
+    """What the nightly proof found. Left out before the first one."""
+    made = LedgerVerification.objects.filter(
+        outcome__in=[VerificationOutcome.PROVED, VerificationOutcome.DIFFERS]
+    )
+    last = made.first()
+    if last is None:
+        return
+    yield _gauge("ledger_findings", "findings of the last proof of the ledger", last.finding_count)
+    proved = made.filter(outcome=VerificationOutcome.PROVED).first()
+    if proved is not None:
+        yield _gauge("ledger_proved_age_seconds", "since the ledger was proved", _age(proved.started_at, now))
 
 
 def _gauge(name: str, what: str, figure: float) -> Metric:

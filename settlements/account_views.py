@@ -72,7 +72,7 @@ def account(request: HttpRequest, store_id: str) -> HttpResponse:
 @never_cache
 @require_GET
 def proof(request: HttpRequest, store_id: str, entry_id: int) -> HttpResponse:
-    """The inclusion proof of an entry of the merchant's own, as a file; a page says why there is none; 404 for any other entry."""
+    """The inclusion proof of an entry of the merchant's own, as a file; or a page that says why there is none. Else 404."""
     store = store_for(request.user, store_id, "view_finance")
     own = JournalEntry.objects.filter(postings__account__merchant=store.merchant).distinct()
     entry = get_object_or_404(own, pk=entry_id)

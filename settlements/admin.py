@@ -19,6 +19,7 @@ from settlements import payout_terms_admin as payout_terms_admin
 from settlements import payouts_admin as payouts_admin
 from settlements import statement_lines_admin as statement_lines_admin
 from settlements import statements_admin as statements_admin
+from settlements import verifications_admin as verifications_admin
 from settlements.models import Account, FeeSchedule, JournalEntry, Posting, VatRate
 
 

@@ -6,13 +6,24 @@ from django.utils import timezone
 
 from alatau_pay.celery import app
 from merchants import bank_account_change
-from settlements import days, document_exports, payouts
+from settlements import days, document_exports, night_verification, payouts
 
 
 @app.task(name="settlements.tasks.close_days")
 def close_days() -> list[str]:
     """Close and seal the business days that are over. Returns them."""
     return [day.isoformat() for day in days.close_due(timezone.now())]
+
+
+@app.task(name="settlements.tasks.verify_ledger")
+def verify_ledger() -> str:
+    """Prove the ledger once a night, and mail what came out. Returns what was proved; empty where it was proved before."""
+    now = timezone.now()
+    try:
+        row = night_verification.verify_due(now=now)
+    finally:
+        night_verification.tell(now=now)
+    return row.sentence if row else ""
 
 
 @app.task(name="settlements.tasks.prepare_payouts")

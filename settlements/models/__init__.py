@@ -44,6 +44,7 @@ from settlements.models.reserve import (
     ReserveSale,
     ReserveSource,
 )
+from settlements.models.verifications import LedgerVerification, VerificationOutcome
 
 __all__ = [
     "Account",
@@ -71,6 +72,7 @@ __all__ = [
     "FileFormat",
     "JournalEntry",
     "KnpCode",
+    "LedgerVerification",
     "LineDirection",
     "LineFault",
     "LineStatus",
@@ -88,5 +90,6 @@ __all__ = [
     "StatementColumns",
     "StatementFormat",
     "VatRate",
+    "VerificationOutcome",
     "Weekday",
 ]

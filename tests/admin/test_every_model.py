@@ -31,6 +31,7 @@ ONLY_ON_REAL_CHAINS = {
     "DaySeal",
     "UnclaimedTransfer",
     "HeldDecision",
+    "LedgerVerification",
     "NetworkAlert",
     "NodeHealth",
     "OutgoingTransfer",
