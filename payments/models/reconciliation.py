@@ -64,7 +64,7 @@ class Comparison(models.Model):
     """One part of a run: what was compared, or why it was not. A node that is down is no difference."""
 
     run = models.ForeignKey(ReconciliationRun, on_delete=models.PROTECT, related_name="comparisons")
-    # "ledger", "chain:<network>", "payouts".
+    # "ledger", "ledger:payouts", "chain:<network>", "payouts".
     scope = models.CharField(_("what is compared"), max_length=60)
     checked_count = models.PositiveIntegerField(_("figures compared"), default=0)
     difference_count = models.PositiveIntegerField(_("of them differ"), default=0)
@@ -148,6 +148,10 @@ class DifferenceKind(models.TextChoices):
     RECEIVED_SUM = "received_sum", _("Everything received")
     HELD_SUM = "held_sum", _("Everything held for residents")
     REFUND_SUM = "refund_sum", _("Everything due to residents")
+    PAYOUT_OWED = "payout_owed", _("A payout's tenge taken from what is owed")
+    PAYOUT_RESERVED = "payout_reserved", _("A payout's tenge set aside")
+    PAYOUT_PAID = "payout_paid", _("A payout's tenge paid by the bank")
+    ENTRY_WITHOUT_PAYOUT = "entry_without_payout", _("An entry of a payout that is not there")
     ADDRESS_BALANCE = "address_balance", _("More on an address than arrived")
     PLACE_BALANCE = "place_balance", _("The reserve in a wallet")
     PAYOUT_WITHOUT_LINE = "payout_without_line", _("A completed payout that no statement shows")

@@ -19,7 +19,12 @@ from chains.balances import Balances, NotComparable
 from chains.models import Network
 from merchants.models import User
 from payments.models import Comparison, Difference, PlaceBalance, ReconciliationRun, RunStatus
-from payments.reconciliation import ledger_to_payments, payments_to_chain, payouts_to_statements
+from payments.reconciliation import (
+    ledger_to_payments,
+    payments_to_chain,
+    payouts_to_ledger,
+    payouts_to_statements,
+)
 from payments.reconciliation.findings import Compared, Finding
 from settlements.business_day import ALMATY, business_date
 
@@ -106,6 +111,7 @@ def _compare(now: datetime) -> list[Compared]:
     with snapshot():
         return [
             ledger_to_payments.compare(),
+            payouts_to_ledger.compare(),
             payouts_to_statements.compare(today=business_date(now)),
             *(_compare_chain(network, read) for network in networks),
         ]

@@ -94,7 +94,7 @@ def test_a_bitcoin_wallet_from_its_first_payment_to_coins_that_nobody_saw(
     resident.pay(address(quick, "BTC").address, due)
     resident.mine(2)
     settle(watched)
-    assert reconcile() == {"ledger": "", "payouts": "", "chain:bitcoin": ""}
+    assert reconcile() == {"ledger": "", "ledger:payouts": "", "payouts": "", "chain:bitcoin": ""}
     assert standing() == []
     place = PlaceBalance.objects.get()
     assert (place.deposits_minor, place.ledger_minor, place.not_buried_minor) == (due, 2 * due, due)
@@ -139,7 +139,7 @@ def test_a_forwarder_wallet_emptied_into_its_treasury_and_robbed(anvil: AnvilPro
         paid[code] = quote
     anvil.rpc("anvil_mine", "0x8")
     settle(watched)
-    assert reconcile() == {"ledger": "", "payouts": "", "chain:evm": ""}
+    assert reconcile() == {"ledger": "", "ledger:payouts": "", "payouts": "", "chain:evm": ""}
     assert standing() == []
     assert {
         row.asset_id: (row.deposits_minor, row.elsewhere_minor) for row in PlaceBalance.objects.all()

@@ -98,6 +98,7 @@ def test_a_node_that_is_down_is_no_difference(world: World) -> None:
     reasons = dict(finished.comparisons.values_list("scope", "not_compared_reason"))
     assert reasons == {
         "ledger": "",
+        "ledger:payouts": "",
         "payouts": "",
         "chain:bitcoin": "no block that was read is confirmed yet",
         "chain:evm": "no block that was read is confirmed yet",
@@ -110,7 +111,12 @@ def test_a_network_that_is_out_of_use_and_holds_something_is_said_not_to_be_comp
     paid(world)
     Network.objects.update(enabled=False)
     reasons = dict(made(NOW).comparisons.values_list("scope", "not_compared_reason"))
-    assert reasons == {"ledger": "", "payouts": "", "chain:bitcoin": "the network is not enabled"}
+    assert reasons == {
+        "ledger": "",
+        "ledger:payouts": "",
+        "payouts": "",
+        "chain:bitcoin": "the network is not enabled",
+    }
 
 
 def test_the_look_at_the_database_can_write_nothing(world: World) -> None:
@@ -172,7 +178,7 @@ def test_a_run_whose_process_was_lost_is_made_again(world: World) -> None:
     # This one, the one that was asked for meanwhile, and tonight's.
     assert run.perform_due(now=NOW + timedelta(minutes=121)) == 3
     lost.refresh_from_db()
-    assert (lost.status, lost.comparisons.count()) == ("Finished", 4)
+    assert (lost.status, lost.comparisons.count()) == ("Finished", 5)
 
 
 def test_a_run_is_due_each_night_once(world: World) -> None:
