@@ -268,7 +268,7 @@ WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", defaul
 WEBHOOK_TIMEOUT_SECONDS = 10
 
 # Who is told by e-mail when a network halts or is not up to date any more, or a coin is not quoted, and when it is again; and
-# each night whether the ledger is what was posted, with the seal to keep.
+# each night whether the ledger is what was posted, with the seal to keep, and what the reconciliation found.
 ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
 # smtp+tls://user:password@host:587; without it, mail is printed into the log.
 _email = env.email_url("EMAIL_URL", default="consolemail://")

@@ -7,7 +7,7 @@ from django.utils import timezone
 from alatau_pay.celery import app
 from chains import outgoing_fees
 from payments import deadlines, matching, observations, rate_alarms, rate_retention, refund_watching
-from payments.reconciliation import run
+from payments.reconciliation import letter, run
 
 
 @app.task(name="payments.tasks.match")
@@ -53,5 +53,9 @@ def follow_refunds() -> int:
 
 @app.task(name="payments.tasks.reconcile")
 def reconcile() -> int:
-    """Make the comparison of books, chains and bank that is due tonight or was asked for."""
-    return run.perform_due(now=timezone.now())
+    """Make the comparison of books, chains and bank that is due tonight or was asked for, and mail what the night's found."""
+    now = timezone.now()
+    try:
+        return run.perform_due(now=now)
+    finally:
+        letter.tell(now=now)

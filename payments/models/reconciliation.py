@@ -40,6 +40,8 @@ class ReconciliationRun(models.Model):
     # The moment that the database's side is of; the chain's side has its height in Comparison.
     started_at = models.DateTimeField(_("begun at"), null=True)
     failure = models.CharField(_("failure"), max_length=300, blank=True)
+    # Of a nightly run: when the city was told of it, or there was nothing to tell.
+    told_at = models.DateTimeField(_("mailed at"), null=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
