@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -127,8 +128,10 @@ class PayoutBatchAdmin(ReadOnlyAdmin):
         if file_format not in ("", *FileFormat.values) or encoding not in ("", *FileEncoding.values):
             raise PermissionDenied
         try:
-            payouts.take_file(batch, actor=officer, now=timezone.now())
-            made = payout_files.render(batch, file_format, encoding)
+            # Both or neither: what could not be made was not taken.
+            with transaction.atomic():
+                taken = payouts.take_file(batch, actor=officer, now=timezone.now())
+                made = payout_files.render(taken, file_format, encoding)
         except (payouts.PayoutRefused, payout_files.OrderRefused) as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect("admin:settlements_payoutbatch_change", batch_id)

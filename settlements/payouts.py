@@ -131,10 +131,12 @@ def approve(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
 def take_file(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
     """Note that ``actor`` takes the bank's file of an approved batch; only the first time is kept.
 
+    A day of value that is past by the first time moves on to a business day. From then on the file is the same bytes.
+
     Raises:
         PermissionDenied: ``actor`` may not prepare batches.
         PayoutRefused: the batch is not approved, or was cancelled; or the bank does not have it yet, and it pays a merchant
-            that is suspended by now, or a payout that ended already.
+            that is suspended by now, or a payout that ended already; or the КНП is not in force by the first time.
     """
     require(actor, PREPARE)
     with transaction.atomic():
@@ -145,13 +147,16 @@ def take_file(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
             for row in rows:
                 require_to_be_paid(row)
         if locked.file_taken_at is None:
+            if locked.sent_at is None:
+                locked.value_date = max(locked.value_date, _value_date(now))
+                require_bank(locked.servicing_bank, locked.value_date)
             locked.file_taken_by, locked.file_taken_at = actor, now
-            locked.save(update_fields=["file_taken_by", "file_taken_at"])
+            locked.save(update_fields=["file_taken_by", "file_taken_at", "value_date"])
     return locked
 
 
 def send(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
-    """The file is with the bank: its payouts are in progress.
+    """The file is with the bank: its payouts are in progress. Where nobody took the file, a day of value that is past moves on.
 
     Raises:
         PermissionDenied: ``actor`` may not prepare batches.
@@ -169,8 +174,9 @@ def send(batch: PayoutBatch, *, actor: User, now: datetime) -> PayoutBatch:
         if locked.file_taken_at is None:
             for row in waiting:
                 require_paid_out(row.merchant)
+            locked.value_date = max(locked.value_date, _value_date(now))
         locked.status, locked.sent_by, locked.sent_at = PayoutStatus.IN_PROGRESS, actor, now
-        locked.save(update_fields=["status", "sent_by", "sent_at"])
+        locked.save(update_fields=["status", "sent_by", "sent_at", "value_date"])
         for row in waiting:
             _move(row, PayoutStatus.IN_PROGRESS, actor=actor, now=now)
     return locked

@@ -104,6 +104,14 @@ def test_no_file_before_a_second_person_approves(approver):
     assert PayoutBatch.objects.get().file_taken_at is None
 
 
+def test_a_file_that_cannot_be_made_was_not_taken(approver):
+    """It would stand there that somebody has it, and a suspended merchant would be paid by it."""
+    batch = paid_out.approved_batch()
+    answer = browser(approver).post(f"{ADMIN}payoutbatch/{batch.pk}/file/", {"format": "MT100"}, follow=True)
+    assert "terminal" in text_of(answer)
+    assert PayoutBatch.objects.get().file_taken_at is None
+
+
 @pytest.mark.parametrize("typed", [{"format": "xls"}, {"encoding": "koi8"}])
 def test_a_format_that_is_none_is_refused(approver, typed):
     batch = paid_out.approved_batch()

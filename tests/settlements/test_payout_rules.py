@@ -58,8 +58,10 @@ class TestTheDatabase:
         self.refuse(f"{reason}|does not move", f"UPDATE settlements_payoutbatch SET {change}")
 
     def test_an_approval_stands(self):
-        paid_out.approved_batch()
+        batch = paid_out.approved_batch()
         self.refuse("never changes", "UPDATE settlements_payoutbatch SET approved_by_id = sent_by_id")
+        self.refuse("never changes", "UPDATE settlements_payoutbatch SET value_date = value_date - 1")
+        payouts.take_file(batch, actor=paid_out.officer(), now=paid_out.NOW)
         self.refuse("never changes", "UPDATE settlements_payoutbatch SET value_date = value_date + 1")
         self.refuse("never deleted", "DELETE FROM settlements_payoutbatch")
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from alatau_pay.assets import KZT
 from merchants import onboarding
 from merchants.models import BankAccountChange, LegalForm, Merchant
-from settlements import entries, ledger, payout_policy, payouts
+from settlements import entries, ledger, payout_files, payout_policy, payouts
 from settlements.business_day import ALMATY
 from settlements.entry import AccountName
 from settlements.models import CalendarDay, JournalEntry, KnpCode, Payout, PayoutBatch, PayoutStatus
@@ -401,6 +401,29 @@ def test_no_file_and_no_sending_before_the_approval():
     for move in (payouts.take_file, payouts.send):
         with pytest.raises(payouts.PayoutRefused):
             move(batch, actor=paid_out.officer(), now=NOW)
+
+
+def test_a_file_that_is_first_taken_days_after_the_approval_asks_for_a_day_to_come():
+    """Approved on Friday evening and taken on Monday: no bank pays on a day that is past."""
+    friday, monday = NOW + timedelta(days=4, hours=10), NOW + timedelta(days=7)
+    batch, officer = paid_out.approved_batch(now=friday), paid_out.officer()
+    assert batch.value_date == date(2026, 11, 27)
+    taken = payouts.take_file(batch, actor=officer, now=monday)
+    assert taken.value_date == date(2026, 11, 30)
+    first = payout_files.render(taken)
+    assert "ДатаВалютирования=30.11.2026".encode() in first.content
+    again = payouts.take_file(batch, actor=officer, now=monday + timedelta(days=1))
+    assert (again.value_date, payout_files.render(again)) == (date(2026, 11, 30), first)
+    assert payouts.send(batch, actor=officer, now=monday + timedelta(days=1)).value_date == date(2026, 11, 30)
+
+
+def test_a_batch_that_goes_to_the_bank_without_its_file_asks_for_a_day_to_come():
+    """Typed in at the bank by hand: the statement's overdue days count from then."""
+    batch = paid_out.approved_batch()
+    sent = payouts.send(batch, actor=paid_out.officer(), now=NOW + timedelta(days=4))
+    assert sent.value_date == date(2026, 11, 27)
+    taken = payouts.take_file(batch, actor=paid_out.officer(), now=NOW + timedelta(days=9))
+    assert taken.value_date == date(2026, 11, 27)
 
 
 def test_the_first_who_takes_the_file_is_noted():
