@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from settlements import ledger
 from settlements.bank_statements.lines import Direction, DoubtKind, StatementLine
 from settlements.bank_statements.matching import Candidate, Named, Proposal, named_by, propose
 from settlements.models import BankStatement, BankStatementLine, LineDirection, Payout, PayoutStatus
@@ -15,7 +18,7 @@ _SUMS = (DoubtKind.BALANCE, DoubtKind.TURNOVER)
 def proposal_for(line: BankStatementLine) -> Proposal:
     """The payout that ``line`` stands for by its number, amount and account, or why there is none. Changes nothing."""
     said = _line_of(line)
-    found = [_candidate(payout) for payout in _named_payouts(named_by(said), said)]
+    found = [_candidate(payout, line) for payout in _named_payouts(named_by(said), said)]
     return propose(said, found, do_sums_agree=_do_sums_agree(line.statement))
 
 
@@ -45,11 +48,12 @@ def _named_payouts(named: Named, line: StatementLine) -> list[Payout]:
     return list(Payout.objects.filter(meant).select_related("batch__servicing_bank").order_by("id"))
 
 
-def _candidate(payout: Payout) -> Candidate:
+def _candidate(payout: Payout, line: BankStatementLine) -> Candidate:
     seen = set(payout.statement_lines.values_list("direction", flat=True))
     return Candidate(
         payout_id=payout.pk,
         number=payout.number,
+        prepared_on=_prepared_on(payout),
         amount_tiyn=payout.amount_tiyn,
         iban=payout.iban,
         business_id=payout.payee_business_id,
@@ -60,4 +64,23 @@ def _candidate(payout: Payout) -> Candidate:
         is_cancelled=payout.status == PayoutStatus.CANCELLED,
         is_out_seen=LineDirection.OUT in seen,
         is_return_seen=LineDirection.IN in seen,
+        is_paid_again=line.direction == LineDirection.IN
+        and LineDirection.OUT in seen
+        and _is_paid_again(payout),
     )
+
+
+def _is_paid_again(payout: Payout) -> bool:
+    """True where a line that no payout has is one more payment of ``payout``: the same amount, account and number."""
+    payments = BankStatementLine.objects.filter(
+        direction=LineDirection.OUT,
+        amount_tiyn=payout.amount_tiyn,
+        counterparty_iban=payout.iban,
+        payout=None,
+    )
+    names = [named_by(_line_of(payment)) for payment in payments.filter(booked_on__gte=_prepared_on(payout))]
+    return any(payout.pk in name.order_numbers or payout.number in name.register_numbers for name in names)
+
+
+def _prepared_on(payout: Payout) -> date:
+    return ledger.business_date(payout.created_at)

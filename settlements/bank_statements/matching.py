@@ -2,13 +2,14 @@
 
 A payout is named by the number of its payment order (what the bank calls the document's number, or quotes as "п/п №17"), by
 the reference that went with it from end to end ("AP17"), or by the number of the register in the purpose, which counts
-per merchant.
+per merchant. Documents of other years have the same numbers: what was booked before a payout was prepared is not of it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from settlements.bank_statements.lines import Direction, StatementLine
@@ -41,11 +42,13 @@ class Fault(StrEnum):
 class Candidate:
     """A payout that may be meant. ``account_iban`` is the account it is paid from, "" before it is in a batch.
 
-    ``is_out_seen`` and ``is_return_seen`` say that another line stands for its payment, or its return, already.
+    ``is_out_seen`` and ``is_return_seen`` say that another line stands for its payment, or its return, already;
+    ``is_paid_again`` that one more payment of it waits for a person, or was set aside by one.
     """
 
     payout_id: int
     number: int
+    prepared_on: date
     amount_tiyn: int
     iban: str
     business_id: str
@@ -56,6 +59,7 @@ class Candidate:
     is_cancelled: bool
     is_out_seen: bool = False
     is_return_seen: bool = False
+    is_paid_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def propose(line: StatementLine, candidates: list[Candidate], *, do_sums_agree: 
     """
     if line.direction == Direction.IN and not line.is_return:
         return Proposal(None, Fault.NOT_A_RETURN)
+    candidates = [each for each in candidates if each.prepared_on <= line.booked_on]
     agreeing = [each for each in candidates if _difference(line, each) is None]
     if not agreeing:
         return _nearest(line, candidates)
@@ -156,6 +161,9 @@ def _payment_fault(candidate: Candidate) -> Fault | None:
 
 def _return_fault(candidate: Candidate) -> Fault | None:
     if candidate.is_return_seen:
+        return Fault.TAKEN
+    if candidate.is_paid_again and not candidate.is_returned:
+        # Which of the two payments came back, the numbers cannot say: the merchant may well have kept one.
         return Fault.TAKEN
     if candidate.is_returned or candidate.is_completed:
         return None
