@@ -53,6 +53,8 @@ def read(content: bytes) -> StatementFile:
         StatementRefused: no camt.053 of a known version, a document type declaration, or an entry that makes no sense.
     """
     document = _parse(content)
+    if not document.bk_to_cstmr_stmt.stmt:
+        raise StatementRefused("the message has no statement in it")
     lines: list[StatementLine] = []
     balances: list[AccountBalance] = []
     doubts: list[Doubt] = []
@@ -92,6 +94,8 @@ def _parse(content: bytes) -> Any:
         return XmlParser(config=config, handler=XmlEventHandler).parse(
             ElementTree.ElementTree(root), types.Document
         )
+    except RecursionError as error:
+        raise StatementRefused("the elements of the file are too deep inside each other") from error
     except (ParserError, ConverterError, TypeError, ValueError) as error:
         raise StatementRefused(f"not a valid camt.053: {error}") from error
 

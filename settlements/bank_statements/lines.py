@@ -137,6 +137,7 @@ def with_checks(
         found += _balance_doubt(balance)
     for account_iban in sorted({balance.account_iban for balance in balances}):
         found += _turnover_doubts(account_iban, lines, balances)
+        found += _movement_doubts(account_iban, lines, balances)
     return StatementFile(lines, balances, tuple(found))
 
 
@@ -211,15 +212,39 @@ def _turnover_doubts(
             for balance in of_account
         ]
         known = [amount for amount in stated if amount is not None]
-        listed = sum(
-            line.amount_tiyn
-            for line in lines
-            if (line.account_iban, line.direction) == (account_iban, direction)
-        )
+        listed = _listed(account_iban, direction, lines)
         if len(known) == len(stated) and sum(known) != listed:
             figures = f"{_tenge(listed)} ≠ {_tenge(sum(known))}"
             doubts.append(Doubt(DoubtKind.TURNOVER, f"{account_iban} {direction}: {figures}"))
     return doubts
+
+
+def _movement_doubts(
+    account_iban: str, lines: tuple[StatementLine, ...], balances: tuple[AccountBalance, ...]
+) -> list[Doubt]:
+    """Where a turnover is not stated, the lines themselves lead from the opening balances to the closing ones."""
+    of_account = [balance for balance in balances if balance.account_iban == account_iban]
+    if all(None not in (balance.incoming_tiyn, balance.outgoing_tiyn) for balance in of_account):
+        return []
+    openings = [balance.opening_tiyn for balance in of_account if balance.opening_tiyn is not None]
+    closings = [balance.closing_tiyn for balance in of_account if balance.closing_tiyn is not None]
+    if not len(openings) == len(closings) == len(of_account):
+        return []
+    as_whole = AccountBalance(
+        account_iban=account_iban,
+        opening_tiyn=sum(openings),
+        incoming_tiyn=_listed(account_iban, Direction.IN, lines),
+        outgoing_tiyn=_listed(account_iban, Direction.OUT, lines),
+        closing_tiyn=sum(closings),
+    )
+    return _balance_doubt(as_whole)
+
+
+def _listed(account_iban: str, direction: Direction, lines: tuple[StatementLine, ...]) -> int:
+    """Tiyn of all lines of the account that go this way."""
+    return sum(
+        line.amount_tiyn for line in lines if (line.account_iban, line.direction) == (account_iban, direction)
+    )
 
 
 def _tenge(amount_tiyn: int) -> str:

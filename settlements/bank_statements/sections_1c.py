@@ -78,7 +78,7 @@ def read_sections(content: bytes) -> Sections:
     """Take the file apart.
 
     Raises:
-        StatementRefused: not such a file, no readable encoding, or a section that does not end.
+        StatementRefused: not such a file, no readable encoding, a section that does not end, or text after the file's end.
     """
     text, is_encoding_wrong = _decode(content)
     if "\x00" in text:
@@ -88,10 +88,11 @@ def read_sections(content: bytes) -> Sections:
         raise StatementRefused("the first line is not 1CClientBankExchange")
     sections = Sections(Section(), [], [], is_encoding_wrong)
     current = sections.header
-    for line in lines[1:]:
+    for index, line in enumerate(lines[1:], start=1):
         key, separator, value = line.partition("=")
         word = key.strip().casefold()
         if word == "конецфайла":
+            _require_end(lines[index + 1 :])
             break
         if word in {"секциярасчсчет", "секциядокумент"}:
             if current is not sections.header:
@@ -107,6 +108,12 @@ def read_sections(content: bytes) -> Sections:
     if current is not sections.header:
         raise StatementRefused("the last section has no end: the file is cut off")
     return sections
+
+
+def _require_end(lines: list[str]) -> None:
+    """Two files in one would lose the second; only blanks, and the mark of old programs for the end, come after it."""
+    if any(line.strip(" \t\x1a") for line in lines):
+        raise StatementRefused("the file goes on after its end: bring each statement as a file of its own")
 
 
 def _begins_value(section: Section, key: str) -> bool:

@@ -270,3 +270,35 @@ def test_two_equal_movements_differ_and_two_exports_of_one_agree():
 def test_a_movement_is_another_one_when_any_of_its_facts_differs(change):
     line = client_bank_1c.read(sample("plain")).lines[0]
     assert line.identity() != replace(line, **change).identity()
+
+
+def test_what_stands_after_the_end_of_the_file_is_not_left_out_unseen():
+    content = statement_1c(statement_document(outgoing="1.00"))
+    assert len(client_bank_1c.read(content + b"\r\n\x1a").lines) == 1
+    with pytest.raises(StatementRefused, match="goes on after"):
+        client_bank_1c.read(content + statement_1c(statement_document(outgoing="2.00")))
+
+
+def test_balances_without_turnovers_are_checked_against_the_lines():
+    """A bank need not say what came and went; what the account held before and after says it, too."""
+    section = f"СекцияРасчСчет\nРасчСчет={OUR_ACCOUNT}\nНачальныйОстаток=500.00\nКонечныйОстаток={{}}\nКонецРасчСчет\n"
+    document = statement_document(outgoing="100.00")
+    assert client_bank_1c.read(statement_1c(document, section=section.format("400.00"))).doubts == ()
+    assert client_bank_1c.read(statement_1c(document, section=section.format("401.00"))).doubts == (
+        Doubt(DoubtKind.BALANCE, f"{OUR_ACCOUNT}: 500.00 + 0.00 − 100.00 ≠ 401.00"),
+    )
+
+
+def test_balances_of_several_days_without_turnovers_are_checked_together():
+    days = "".join(
+        f"СекцияРасчСчет\nРасчСчет={OUR_ACCOUNT}\nНачальныйОстаток={opening}\nКонечныйОстаток={closing}\nКонецРасчСчет\n"
+        for opening, closing in (("500.00", "400.00"), ("400.00", "390.00"))
+    )
+    documents = [
+        statement_document(outgoing="100.00"),
+        statement_document(outgoing="10.00", day="24.11.2026"),
+    ]
+    assert client_bank_1c.read(statement_1c(*documents, section=days)).doubts == ()
+    assert [doubt.kind for doubt in client_bank_1c.read(statement_1c(documents[0], section=days)).doubts] == [
+        DoubtKind.BALANCE
+    ]

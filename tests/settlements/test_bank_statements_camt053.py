@@ -151,3 +151,29 @@ def test_another_file_is_refused(content):
 
 def test_an_element_of_the_banks_own_is_no_reason_to_refuse():
     assert len(read(sample().replace("<Stmt>", "<Stmt><BankOwn>x</BankOwn>", 1)).lines) == 5
+
+
+@pytest.mark.parametrize("element", ["SplmtryData", "BankOwn"])
+def test_elements_inside_each_other_without_end_are_refused(element):
+    depth = 50_000
+    inside = f"<{element}>" * depth + f"</{element}>" * depth
+    with pytest.raises(StatementRefused, match="too deep"):
+        read(sample().replace("</Stmt>", f"{inside}</Stmt>", 1))
+
+
+def test_a_message_without_a_statement_is_refused():
+    text = sample()
+    begin, end = text.index("<Stmt>"), text.index("</Stmt>") + len("</Stmt>")
+    with pytest.raises(StatementRefused, match="no statement in it"):
+        read(text[:begin] + text[end:])
+
+
+def test_a_statement_without_a_summary_is_checked_by_its_balances():
+    text = sample()
+    begin, end = text.index("<TxsSummry>"), text.index("</TxsSummry>") + len("</TxsSummry>")
+    bare = text[:begin] + text[end:]
+    assert [doubt.kind for doubt in read(bare).doubts] == [DoubtKind.NOT_BOOKED]
+    # A booked line more than the balances know of.
+    worse = bare.replace('<Amt Ccy="KZT">250.00</Amt>', '<Amt Ccy="KZT">251.00</Amt>')
+    assert worse != bare
+    assert [doubt.kind for doubt in read(worse).doubts] == [DoubtKind.NOT_BOOKED, DoubtKind.BALANCE]
