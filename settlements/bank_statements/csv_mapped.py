@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -66,7 +67,7 @@ def read(content: bytes, columns: Columns) -> StatementFile:
     """The statement in ``content``. Lines without a day or a sum are totals and remarks: left out, with a doubt each.
 
     Raises:
-        StatementRefused: another encoding, a column is missing, or a day or an amount cannot be understood.
+        StatementRefused: another encoding, a column is missing or stands twice, or a day or an amount cannot be understood.
     """
     try:
         text = content.decode("utf-8-sig" if columns.encoding == "utf-8" else columns.encoding)
@@ -84,6 +85,8 @@ def read(content: bytes, columns: Columns) -> StatementFile:
     if start is None:
         raise StatementRefused(f"no line has all the columns {', '.join(sorted(columns.headings()))}")
     headings = rows[start]
+    _require_one_of_each(headings, columns)
+    _require_one_sign([dict(zip(headings, row, strict=False)) for row in rows[start + 1 :]], columns)
     lines, doubts = [], []
     for row in rows[start + 1 :]:
         line = _line(dict(zip(headings, row, strict=False)), columns)
@@ -96,8 +99,34 @@ def read(content: bytes, columns: Columns) -> StatementFile:
     return with_checks(lines, (), doubts)
 
 
+def _require_one_of_each(headings: list[str], columns: Columns) -> None:
+    """A table of both sides of a payment has some headings twice; which of the two is meant, the mapping cannot say."""
+    counts = Counter(plain(heading) for heading in headings)
+    twice = sorted(heading for heading in columns.headings() if counts[heading] > 1)
+    if twice:
+        raise StatementRefused(f"the column {twice[0]} stands twice")
+
+
+def _require_one_sign(rows: list[dict[str, str]], columns: Columns) -> None:
+    """A bank may write its column of outgoing amounts with a minus; a minus among plain ones takes back what it said."""
+    if not columns.outgoing:
+        return
+    cells = [_cells(row).get(plain(columns.outgoing), "") for row in rows if _is_movement(row, columns)]
+    amounts = [amount_of(_with_minus(cell)) for cell in cells if cell]
+    if any(amount < 0 for amount in amounts) and any(amount > 0 for amount in amounts):
+        raise StatementRefused(f"the column {columns.outgoing} has amounts with a minus and without")
+
+
+def _is_movement(row: dict[str, str], columns: Columns) -> bool:
+    return _day(_cells(row).get(plain(columns.day), ""), columns.day_format) is not None
+
+
+def _cells(row: dict[str, str]) -> dict[str, str]:
+    return {plain(heading): cell.strip() for heading, cell in row.items()}
+
+
 def _line(row: dict[str, str], columns: Columns) -> StatementLine | None:
-    by_heading = {plain(heading): cell.strip() for heading, cell in row.items()}
+    by_heading = _cells(row)
 
     def cell(heading: str) -> str:
         return by_heading.get(plain(heading), "") if heading else ""
@@ -138,10 +167,17 @@ def _day(text: str, day_format: str) -> date | None:
 
 
 def _amount(signed: str, incoming: str, outgoing: str) -> int:
-    """Tiyn, below zero for what goes out. A bank may write its column of outgoing amounts with a minus."""
+    """Tiyn, below zero for what goes out."""
     if signed:
-        return amount_of(signed.replace("−", "-"))
-    came, went = (abs(amount_of(text.replace("−", "-"))) if text else 0 for text in (incoming, outgoing))
+        return amount_of(_with_minus(signed))
+    came, went = (amount_of(_with_minus(text)) if text else 0 for text in (incoming, outgoing))
+    if came < 0:
+        raise StatementRefused(f"the incoming amount {incoming} is below nothing")
+    went = abs(went)
     if came and went:
         raise StatementRefused(f"one line both comes in ({incoming}) and goes out ({outgoing})")
     return came - went
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("−", "-")

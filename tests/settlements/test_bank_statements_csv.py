@@ -93,3 +93,30 @@ def test_a_movement_is_not_both_ways():
         csv_mapped.read(
             b"Date,In,Out\n2026-11-23,1,1\n", replace(SIGNED, amount="", incoming="In", outgoing="Out")
         )
+
+
+TWO_COLUMNS = replace(SIGNED, amount="", incoming="In", outgoing="Out")
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (b"2026-11-23,-5,\n", "below nothing"),
+        (b"2026-11-23,,5\n2026-11-24,,-5\n", "with a minus and without"),
+    ],
+)
+def test_a_column_that_takes_back_what_it_said_is_left_to_a_person(rows, why):
+    """A reversal is written as a minus among plain amounts; taken for money of its own, it would count twice."""
+    with pytest.raises(StatementRefused, match=why):
+        csv_mapped.read(b"Date,In,Out\n" + rows, TWO_COLUMNS)
+
+
+def test_a_column_of_outgoing_amounts_may_be_all_below_nothing():
+    lines = csv_mapped.read(b"Date,In,Out\n2026-11-23,0.00,-5\n2026-11-24,0.00,-6\n", TWO_COLUMNS).lines
+    assert [(line.direction, line.amount_tiyn) for line in lines] == [("out", 500), ("out", 600)]
+
+
+def test_a_heading_that_stands_twice_is_not_chosen_by_chance():
+    with pytest.raises(StatementRefused, match="iban stands twice"):
+        csv_mapped.read(b"Date,Sum,IBAN,IBAN\n2026-11-23,1,A,B\n", replace(SIGNED, counterparty_iban="IBAN"))
+    assert len(csv_mapped.read(b"Date,Sum,Note,Note\n2026-11-23,1,A,B\n", SIGNED).lines) == 1
