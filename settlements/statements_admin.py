@@ -141,18 +141,24 @@ class BankStatementAdmin(ReadOnlyAdmin):
         form = StatementForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             file: UploadedFile = form.cleaned_data["file"]
+            now = timezone.now()
             try:
                 statement = statements.import_(
                     file.read(),
                     file_name=file.name or "",
-                    now=timezone.now(),
+                    now=now,
                     actor=request.user,
                     columns=form.cleaned_data["columns"],
                 )
             except statements.StatementRefused as error:
                 form.add_error("file", gettext("Nothing was stored: %(why)s") % {"why": error})
             else:
-                self.message_user(request, _stored(statement), messages.SUCCESS)
+                if statement.imported_at == now:
+                    self.message_user(request, _stored(statement), messages.SUCCESS)
+                else:
+                    # The same file came before, perhaps by another officer: nothing was stored.
+                    said = _("Every line of this file came with an earlier one.")
+                    self.message_user(request, said, messages.WARNING)
                 return redirect("admin:settlements_bankstatement_change", statement.pk)
         context = {
             **self.admin_site.each_context(request),

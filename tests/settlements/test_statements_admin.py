@@ -69,6 +69,14 @@ def test_a_brought_statement_shows_what_it_would_do_and_does_nothing(officer, pa
     assert payout.status == PayoutStatus.IN_PROGRESS
 
 
+def test_a_file_that_was_brought_before_says_so(officer, payout):
+    """Two officers share an inbox: the second one must not think that anything came in."""
+    upload(officer, statement_1c(paid(payout)))
+    text = upload(browser(paid_out.officer("second")), statement_1c(paid(payout))).content.decode()
+    assert "of which new: 1" not in text
+    assert "Every line of this file came with an earlier one." in text
+
+
 def test_the_button_matches_and_says_what_it_did(officer, payout):
     upload(officer, statement_1c(paid(payout), FEE))
     statement = BankStatement.objects.get()
