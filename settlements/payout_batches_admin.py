@@ -157,6 +157,7 @@ def _possible(batch: PayoutBatch, officer: User) -> dict[str, Any]:
         "encodings": FileEncoding.choices,
         "reason_length_max": REASON_LENGTH_MAX,
         "warnings": [],
+        "elsewise": [],
         "fault": "",
     }
     if unapproved or batch.status in payouts.APPROVED:
@@ -165,4 +166,26 @@ def _possible(batch: PayoutBatch, officer: User) -> dict[str, Any]:
             context["warnings"] = [str(warning) for warning in payout_files.render(batch).warnings]
         except payout_files.OrderRefused as error:
             context["fault"] = str(error)
+        else:
+            context["elsewise"] = _in_other_encodings(batch)
     return context
+
+
+def _in_other_encodings(batch: PayoutBatch) -> list[dict[str, Any]]:
+    """What the encodings that are not the bank's own would rewrite, or cannot hold: they are to be chosen on the same page."""
+    bank = batch.servicing_bank
+    # pain.001 has one encoding alone.
+    is_pain = bank.file_format == FileFormat.PAIN_001
+    file_format = FileFormat.CLIENT_BANK_1C if is_pain else FileFormat(bank.file_format)
+    own = FileEncoding.UTF_8 if is_pain else FileEncoding(bank.file_encoding)
+    found = []
+    for encoding in FileEncoding:
+        if encoding == own:
+            continue
+        try:
+            said = [str(warning) for warning in payout_files.render(batch, file_format, encoding).warnings]
+        except payout_files.OrderRefused as error:
+            said = [str(error)]
+        if said:
+            found.append({"encoding": encoding.label, "warnings": said})
+    return found

@@ -127,6 +127,27 @@ def test_what_the_bank_cannot_read_is_shown_before_the_approval(approver):
     assert "Кулагер Алем" in page
 
 
+@pytest.mark.parametrize("file_format", ["1C", "pain.001"])
+def test_what_another_encoding_would_rewrite_is_shown_where_it_can_be_chosen(approver, file_format):
+    bank = paid_out.servicing_bank(file_format=file_format)
+    batch = paid_out.approved_batch(
+        paid_out.payout(of=paid_out.merchant(legal_name="ТОО «Құлагер Әлем»")), bank=bank
+    )
+    page = text_of(browser(approver).get(f"{ADMIN}payoutbatch/{batch.pk}/change/"))
+    assert "Кулагер Алем" in page
+    plain = paid_out.approved_batch(paid_out.payout(of=paid_out.merchant(legal_name="ТОО «Алем»")), bank=bank)
+    assert "stand in the file otherwise" not in text_of(
+        browser(approver).get(f"{ADMIN}payoutbatch/{plain.pk}/change/")
+    )
+
+
+def test_a_name_that_another_encoding_cannot_hold_is_said_where_it_can_be_chosen(approver):
+    batch = paid_out.approved_batch(paid_out.payout(of=paid_out.merchant(legal_name="ТОО «Кофе ☕»")))
+    page = text_of(browser(approver).get(f"{ADMIN}payoutbatch/{batch.pk}/change/"))
+    assert "U+2615" in page
+    assert "No bank would take" not in page
+
+
 def test_a_batch_is_taken_apart_and_its_payouts_wait_again(preparer):
     batch = paid_out.batch()
     payout = batch.payouts.get()
