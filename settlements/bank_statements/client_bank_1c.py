@@ -28,6 +28,8 @@ from settlements.bank_statements.lines import (
 from settlements.bank_statements.sections_1c import Section, Sections, read_sections
 
 _STATEMENT = "выписка"
+# Written by the bank when money moved; the others are the payer's wishes.
+_DAYS_OF_MOVEMENT = ("датаоперации", "датасписано", "датапоступило")
 
 
 def read(content: bytes) -> StatementFile:
@@ -50,6 +52,9 @@ def read(content: bytes) -> StatementFile:
         doubts.append(Doubt(DoubtKind.ENCODING, sections.header.get("кодировка")))
     lines: list[StatementLine] = []
     for document in _without_doubles(sections):
+        if not _has_moved(document):
+            doubts.append(Doubt(DoubtKind.LEFT_OUT, document.get("номердокумента", "номер")))
+            continue
         found = list(_lines(document, frozenset(own)))
         lines += found
         if not found:
@@ -95,6 +100,13 @@ def _without_doubles(sections: Sections) -> Iterator[Section]:
                 document.values[key] = value
         yield document
     yield from singles
+
+
+def _has_moved(document: Section) -> bool:
+    """False for a payment order that has only the days that its payer wrote on it: the bank has not carried it out."""
+    if document.kind == _STATEMENT or document.get(*_DAYS_OF_MOVEMENT):
+        return True
+    return bool(_nonzero(document, "суммаприход") or _nonzero(document, "суммарасход"))
 
 
 def _movement(document: Section) -> tuple[str, ...]:
@@ -151,9 +163,7 @@ def _common(document: Section) -> StatementLine:
     number = document.get("номердокумента", "номер")
     if document.get("валюта").upper() not in CURRENCIES:
         raise StatementRefused(f"document {number} is not in tenge")
-    day = document.get(
-        "датаоперации", "датасписано", "датапоступило", "датавалютирования", "датадокумента", "дата"
-    )
+    day = document.get(*_DAYS_OF_MOVEMENT, "датавалютирования", "датадокумента", "дата")
     purpose = document.get("назначениеплатежа")
     return StatementLine(
         account_iban="",

@@ -96,6 +96,21 @@ def test_a_payment_order_that_repeats_nothing_is_a_movement_of_its_own():
     assert [(line.direction, line.amount_tiyn) for line in lines] == [("out", 10_000), ("out", 5_500)]
 
 
+@pytest.mark.parametrize("kind", ["ПлатежноеПоручение", "Платежное поручение"])
+@pytest.mark.parametrize("section", ["", SECTION])
+def test_a_payment_order_that_the_bank_has_not_carried_out_is_no_movement(kind, section):
+    """Some banks list the day's orders beside what moved: one that has only the day it was written on paid nobody."""
+    moved = statement_document(document_number="7", outgoing="100.00")
+    order = statement_document(kind=kind, document_number="8", amount="55.00").replace(
+        "ДатаОперации", "ДатаДокумента"
+    )
+    statement = client_bank_1c.read(statement_1c(moved, order, section=section))
+    assert [line.document_number for line in statement.lines] == ["7"]
+    assert statement.doubts == (Doubt(DoubtKind.LEFT_OUT, "8"),)
+    carried_out = order.replace("КонецДокумента", "ДатаСписано=24.11.2026\nКонецДокумента")
+    assert len(client_bank_1c.read(statement_1c(moved, carried_out, section=section)).lines) == 2
+
+
 @pytest.mark.parametrize("encoding", Encoding)
 def test_the_file_that_went_to_the_bank_is_no_statement(encoding):
     with pytest.raises(StatementRefused, match="payment orders"):
