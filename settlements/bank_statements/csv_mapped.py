@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -52,6 +53,10 @@ class Columns:
         if not self.day or bool(self.amount) == bool(self.incoming and self.outgoing):
             raise StatementRefused(
                 "a mapping has a day and either one signed amount or two columns of amounts"
+            )
+        if not _tells_a_day(self.day_format):
+            raise StatementRefused(
+                f"a mapping has the form of a whole day, such as %d.%m.%Y, not {self.day_format!r}"
             )
 
     def headings(self) -> set[str]:
@@ -164,6 +169,18 @@ def _day(text: str, day_format: str) -> date | None:
         return datetime.strptime(text.split()[0], day_format).date()  # noqa: DTZ007 - a day has no zone
     except ValueError as error:
         raise StatementRefused(f"{text!r} is no day of the form {day_format}") from error
+
+
+def _tells_a_day(day_format: str) -> bool:
+    """Whether a day that is written so is read again as the same day, with its month and year."""
+    day = date(2031, 11, 23)
+    try:
+        return datetime.strptime(day.strftime(day_format), day_format).date() == day  # noqa: DTZ007 - a day has no zone
+    except (
+        ValueError,
+        re.error,
+    ):  # a directive that stands twice is a mistake in a regular expression, to Python
+        return False
 
 
 def _amount(signed: str, incoming: str, outgoing: str) -> int:

@@ -88,6 +88,13 @@ def test_a_mapping_has_a_day_and_amounts_of_one_kind(changes):
         replace(SIGNED, **changes)
 
 
+@pytest.mark.parametrize("day_format", ["%d.%d.%Y", "%d.%m", "%m.%Y", "%Q", "%", "", "day", "\ud800"])
+def test_a_mapping_has_the_form_of_a_whole_day(day_format):
+    """Without a year every line would be of 1900; a directive that stands twice ended in a bare error page."""
+    with pytest.raises(StatementRefused, match="whole day"):
+        replace(SIGNED, day_format=day_format)
+
+
 def test_a_movement_is_not_both_ways():
     with pytest.raises(StatementRefused, match="both comes in"):
         csv_mapped.read(
