@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alatau_pay.assets import Asset
 from settlements import ledger
 from settlements.business_day import ALMATY
-from settlements.entries import payment_settled
+from settlements.entries import held_accepted, payment_held, payment_settled
 from settlements.fee_terms import Fee, FeeTerms, fee_of
 from settlements.fees import FeeUnknown, fee_for, volume_tiyn
 from settlements.models import FeeSchedule, VatRate
@@ -136,6 +136,35 @@ def test_a_tier_is_reached_by_the_sales_of_the_month_before(merchant):
     ledger.reverse(reversed_later, idempotency_key="undone", now=datetime(2026, 2, 28, 13, tzinfo=ALMATY))
     assert volume_tiyn(merchant.pk, month_of=date(2026, 2, 14)) == 1_000_000
     assert fee(merchant) == 8_000
+
+
+def test_the_first_of_the_next_month_is_no_part_of_a_months_volume(merchant):
+    sell(merchant, 1_000, day=date(2026, 2, 28), key="last")
+    sell(merchant, 70_000, day=date(2026, 3, 1), key="next")
+    assert volume_tiyn(merchant.pk, month_of=date(2026, 2, 1)) == 1_000
+    assert volume_tiyn(merchant.pk, month_of=date(2026, 3, 31)) == 70_000
+
+
+def test_held_money_that_was_accepted_counts_as_volume_and_less_where_it_was_taken_back(merchant):
+    noon = datetime(2026, 2, 3, 12, tzinfo=ALMATY)
+    coin = Asset("BTC", "BTC", 8)
+    ledger.post(
+        payment_held(coin=coin, wallet="w7", received_minor=9),
+        idempotency_key="h",
+        reference="test:h",
+        now=noon,
+    )
+    accepted = ledger.post(
+        held_accepted(
+            merchant_id=merchant.pk, coin=coin, accepted_minor=9, gross_tiyn=1_000_000, fee=Fee(10_000, 1_600)
+        ),
+        idempotency_key="accepted",
+        reference="test:h",
+        now=noon,
+    )
+    assert volume_tiyn(merchant.pk, month_of=noon.date()) == 1_000_000
+    ledger.reverse(accepted, idempotency_key="undone", now=noon)
+    assert volume_tiyn(merchant.pk, month_of=noon.date()) == 0
 
 
 def test_a_merchants_volume_is_read_without_the_sales_of_all_others(merchant, world):
