@@ -1,5 +1,6 @@
 """The invoice's life, row by row, and what holds in every state."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -168,6 +169,27 @@ def test_less_than_one_quoting_step_too_much_is_rounding_not_an_excess(amount, a
     assert decision.bookings == (
         Booking(stands=True, credited_minor=credited_minor, credited_tiyn=1_000_000),
     )
+
+
+def test_the_coin_that_pays_what_is_still_due_is_rounded_up_to_the_store():
+    """After 1/3 of the invoice 666 667 tiyn are due: 20 000.01 of 30 000 units, of which the store gets the begun one whole."""
+    paid = [
+        payment(10_000, quoted=30_000, confirmed=True),
+        payment(25_000, quoted=30_000, confirmed=True),
+    ]
+    decision = decide(invoice(), paid, now=BEFORE, observed_until=BEFORE)
+    assert decision.bookings == (
+        Booking(stands=True, credited_minor=10_000, credited_tiyn=333_333),
+        Booking(stands=True, credited_minor=20_001, credited_tiyn=666_667),
+    )
+
+
+@pytest.mark.parametrize(("part", "status"), [(966_700, "New"), (966_701, "Processing")])
+def test_a_tolerance_is_rounded_for_the_store(part, status):
+    """3.33 % less than 10 000.01 ₸ is 966 700.9667 tiyn: 966 700 are not enough, 966 701 are."""
+    asked = replace(invoice(tolerance=333), amount_tiyn=1_000_001)
+    paid = payment(part, quoted=1_000_001)
+    assert decide(asked, [paid], now=BEFORE, observed_until=BEFORE).status == status
 
 
 def test_a_second_full_payment_is_held_whole():

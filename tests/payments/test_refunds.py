@@ -1,13 +1,14 @@
 """Refunds: from the store's word to the coin that left, and what each step posts."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from alatau_pay.assets import KZT, Asset
 from chains import addresses, wallets
 from chains.models import Destination, Network, OnChainAsset, OutgoingTransfer
-from payments import deadlines, held, invoices, matching, refund_watching, refundable, refunds
+from payments import deadlines, held, invoices, matching, observations, refund_watching, refundable, refunds
 from payments.models import HeldDecision, Payment, Refund, RefundNetworkFee
 from payments.quoting import RateUnavailable
 from settlements import ledger
@@ -84,6 +85,20 @@ def test_the_whole_way_of_a_full_refund(world, paid):
     ]
     references = JournalEntry.objects.filter(reference=f"refund:{refund.pk}").values_list("recipe", flat=True)
     assert sorted(references) == ["network_fee_paid", "payment_refund_due", "refund_sent"]
+
+
+@pytest.mark.parametrize(("fee_minor", "value_tiyn"), [(201, 6_884), (202, 6_919), (203, 6_953)])
+def test_what_the_network_took_is_worth_its_tenge_rounded_half_up(
+    paid, world, settings, fee_minor, value_tiyn
+):
+    """At 34.25 tiyn a satoshi: 6 884.25, 6 918.50 and 6 952.75 tiyn."""
+    rich(world)
+    refund = approved(paid, user=world.owner)
+    settings.FIXED_RATES = {**settings.FIXED_RATES, "BTC": Decimal(34_250_000)}
+    later = NOW + timedelta(minutes=1)
+    observations.fetch_all(now=later)
+    send(refund, at=later, fee_minor=fee_minor)
+    assert ledger.balance_minor(AccountName("network_cost", KZT)) == value_tiyn
 
 
 def test_a_part_and_then_the_rest(world, paid):
