@@ -93,7 +93,9 @@ def build_networks(now: datetime) -> tuple[Network, Network]:
     return bitcoin, evm
 
 
-def build_merchant(admin: User, *, business_id: str, now: datetime = NOW) -> tuple[Merchant, User]:
+def build_merchant(
+    admin: User, *, business_id: str, now: datetime = NOW, iban: str = "KZ84722C000012345678"
+) -> tuple[Merchant, User]:
     """An approved merchant and its owner."""
     owner = User.objects.create_user(f"owner-{business_id}@shop.example", "shop-owner-password")
     application = onboarding.Application(
@@ -104,7 +106,7 @@ def build_merchant(admin: User, *, business_id: str, now: datetime = NOW) -> tup
         activity="Coffee",
         contact_name="Айгүл",
         contact_phone="+77010000000",
-        iban="KZ84722C000012345678",
+        iban=iban,
         bank_bic="CASPKZKA",
     )
     merchant = onboarding.apply(application, applicant=owner, now=now)

@@ -5,9 +5,12 @@ Imports nothing of the project.
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from xml.etree import ElementTree
 
 OPERATOR = "KZ39601A001000000017"
 
@@ -43,13 +46,43 @@ def read_1c(text: str) -> list[Order]:
     return orders
 
 
-def totals_of_other_files(files: dict[str, bytes]) -> dict[str, int]:
-    """Tiyn in all by format: MT100's and MT102's amounts, pain.001's control sum, the amounts column of a table."""
-    mt100 = sum(_comma(amount) for amount in re.findall(r":32A:\d{6}KZT([\d,]+)", files["MT100"].decode()))
-    mt102 = sum(_comma(amount) for amount in re.findall(r":32B:KZT([\d,]+)", files["MT102"].decode()))
-    pain = re.search(rb"<CtrlSum>([\d.]+)</CtrlSum>", re.sub(rb"<(/?)\w+:", rb"<\1", files["pain.001"]))
-    assert pain
-    return {"MT100": mt100, "MT102": mt102, "pain.001": int(Decimal(pain[1].decode()) * 100)}
+def read_others(files: dict[str, bytes]) -> dict[str, list[tuple[int, str, str]]]:
+    """What the other formats tell the bank to pay: tiyn, business id and account of each payee, in the file's order.
+
+    Their own totals have to be those of their orders.
+    """
+    mt100, mt102 = files["MT100"].decode(), files["MT102"].decode()
+    payee = r"[^{]*?^:59:(\w+)\r$[^{]*?^/IDN/(\d{12})"
+    table = csv.DictReader(io.StringIO(files["CSV"].decode()))
+    read = {
+        "MT100": _orders(re.findall(r"^:32A:\d{6}KZT([\d,]+)" + payee, mt100, re.MULTILINE)),
+        "MT102": _orders(re.findall(r"^:32B:KZT([\d,]+)" + payee, mt102, re.MULTILINE)),
+        "pain.001": _pain_001(files["pain.001"]),
+        "CSV": _orders([(row["amount"], row["payee_iban"], row["payee_business_id"]) for row in table]),
+    }
+    totals = re.findall(r"^:32A:\d{6}KZT([\d,]+)", mt102, re.MULTILINE)
+    assert sum(map(_tiyn, totals)) == sum(tiyn for tiyn, _, _ in read["MT102"])
+    return read
+
+
+def _orders(rows: list[tuple[str, str, str]]) -> list[tuple[int, str, str]]:
+    """Amount, account, business id → tiyn, business id, account."""
+    return [(_tiyn(amount), business_id, iban) for amount, iban, business_id in rows]
+
+
+def _pain_001(content: bytes) -> list[tuple[int, str, str]]:
+    root = ElementTree.fromstring(content)
+    found = [
+        (
+            _tiyn(transfer.findtext(".//{*}InstdAmt") or ""),
+            transfer.findtext("{*}Cdtr//{*}Othr/{*}Id") or "",
+            transfer.findtext("{*}CdtrAcct//{*}IBAN") or "",
+        )
+        for transfer in root.iterfind(".//{*}CdtTrfTxInf")
+    ]
+    totals = {_tiyn(total.text or "") for total in root.iterfind(".//{*}CtrlSum")}
+    assert totals == {sum(tiyn for tiyn, _, _ in found)}
+    return found
 
 
 def statement(day: str, *, opening: int, paid: list[Order], back: list[Order]) -> bytes:
@@ -102,7 +135,7 @@ def _document(day: str, order: Order, number: str, *, income: str, outgo: str, p
     ]
 
 
-def _comma(amount: str) -> int:
+def _tiyn(amount: str) -> int:
     return int(Decimal(amount.replace(",", ".")) * 100)
 
 

@@ -1,7 +1,8 @@
 """The month's books, worked out by themselves from the plan: no rule, figure or word of the project is imported.
 
 Balances are debits less credits in smallest units, by "kind:asset[:merchant number]"; a merchant's register holds its month's
-figures in tiyn; a payout is (day, merchant, its number there, tiyn).
+figures in tiyn; a payout is (day, merchant, its number there, tiyn). ``closings`` and ``summed`` are balances and registers as
+they stand when a day ends.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Books:
         self.balances: Counter[str] = Counter()
         self.registers: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.payouts: list[tuple[int, int, int, int]] = []
+        self.closings: dict[int, Counter[str]] = {0: Counter()}
+        self.summed: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
         self.today_else: Counter[int] = Counter()
         self.live: dict[int, list[tuple[int, int]]] = {}
         self.plan: defaultdict[tuple[int, int], list] = defaultdict(list)
@@ -44,13 +47,13 @@ class Books:
                     self.pay_out(day)
                 for deed in self.plan[day, step]:
                     deed()
+            self.closings[day] = Counter(self.balances)
+            self.summed.update({(day, merchant): Counter(self.registers[merchant]) for merchant in range(3)})
 
     def register_lines(self, merchant: int) -> dict[str, int]:
         """The month's register of a merchant as its summary has to read, in English."""
         said = self.registers[merchant]
         net = said["gross"] - said["reversed"] - said["refunds"] - said["fee"] - said["vat"]
-        paid = {number: amount for _, whose, number, amount in self.payouts if whose == merchant}
-        back = paid[RETURNED_PAYOUT[1]] if merchant == RETURNED_PAYOUT[0] else 0
         lines = {
             "Opening balance": 0,
             "Gross sales": said["gross"],
@@ -59,11 +62,18 @@ class Books:
             "Fee (without VAT)": -said["fee"],
             "VAT on the fee": -said["vat"],
             "Due for the period": net,
-            "Set aside for payouts": -sum(paid.values()),
-            "Payouts cancelled or returned": back,
-            "Closing balance": net - sum(paid.values()) + back,
+            "Set aside for payouts": -said["paid"],
+            "Payouts cancelled or returned": said["back"],
+            "Closing balance": net - said["paid"] + said["back"],
         }
         return {line: amount for line, amount in lines.items() if amount or line == "Opening balance"}
+
+    def register_of(self, merchant: int, first: int, last: int) -> dict[str, int]:
+        """What a merchant's register of the days ``first`` to ``last`` comes to; its balances are what it is owed."""
+        before, until = (self.summed[day, merchant] for day in (first - 1, last))
+        opening, closing = (-self.closings[day][f"payable:KZT:{merchant}"] for day in (first - 1, last))
+        lines = ("gross", "reversed", "refunds", "fee", "vat", "paid", "back")
+        return {line: until[line] - before[line] for line in lines} | {"opening": opening, "closing": closing}
 
     def put_down(self, sale: Sale) -> None:
         """When what happens to a sale."""
@@ -195,11 +205,13 @@ class Books:
             ):
                 self.balances[f"payable:KZT:{merchant}"] -= amount
                 self.balances["bank:KZT"] += amount
+                self.registers[merchant]["back"] += amount
         for merchant in range(3):
             owed = -self.balances[f"payable:KZT:{merchant}"]
             amount = min(owed, owed - self.today_else[merchant])
             if amount > 0:
                 number = 1 + sum(1 for _, whose, _, _ in self.payouts if whose == merchant)
                 self.payouts.append((day, merchant, number, amount))
+                self.registers[merchant]["paid"] += amount
                 self.balances[f"payable:KZT:{merchant}"] += amount
                 self.balances["bank:KZT"] -= amount

@@ -37,6 +37,17 @@ def missing_in_pdf(content: bytes, lines: dict[str, int]) -> list[str]:
     return [line for line, amount in wanted.items() if not any(line in row and amount in row for row in said)]
 
 
+def fee_sums(content: bytes) -> tuple[int, int, int]:
+    """Fee, VAT and both together of a fee invoice or an act: its one line, which its total has to repeat."""
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
+    amount = r"(\d[\d, ]*\.\d\d)"
+    line = re.search(rf"1 {amount} 16 ?% {amount} {amount}", re.sub(r"[\s\u00a0\u202f]+", " ", text))
+    total = re.search(rf"Total {amount} {amount} {amount}", re.sub(r"[\s\u00a0\u202f]+", " ", text))
+    assert line and total and line.groups() == total.groups(), text
+    fee, vat, both = (_tiyn(found.replace(",", "").replace(" ", "")) for found in total.groups())
+    return fee, vat, both
+
+
 def balances_1c(content: bytes) -> tuple[int, int]:
     """Opening and closing balance, in tiyn; between them the documents have to add up."""
     text = content.decode()

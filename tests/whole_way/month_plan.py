@@ -10,6 +10,8 @@ from decimal import Decimal
 YEAR, MONTH, DAYS = 2026, 3, 31
 # The e-gov calendar: weekends, 9 March for the 8th, Nauryz from the 21st to the 25th.
 HOLIDAYS = {9, 21, 22, 23, 24, 25}
+# Whose account each merchant's payouts go to.
+IBANS = ["KZ84722C000012345678", "KZ62722C000012345686", "KZ40722C000012345694"]
 DECIMALS = {"BTC": (8, 8), "ETH": (18, 8), "USDT": (6, 4)}
 # How many sales end how; all others are paid exactly.
 ENDINGS = {

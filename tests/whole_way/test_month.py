@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date, datetime, time, timedelta
 from io import BytesIO, StringIO
 
@@ -32,10 +31,11 @@ from settlements.register import compile_register
 from tests import world as city
 from tests.payments import refunding
 from tests.settlements.paid_out import servicing_bank
-from tests.whole_way import month_bank, month_documents, month_seals
+from tests.whole_way import month_balances, month_bank, month_documents, month_seals
 from tests.whole_way.month_books import NETWORK_FEES, RETURNED_PAYOUT, Books
 from tests.whole_way.month_plan import (
     DAYS,
+    IBANS,
     MONTH,
     SEIZED,
     TRADE,
@@ -49,12 +49,12 @@ from tests.whole_way.month_plan import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BTC = Asset("BTC", "BTC", 8)
-BALANCES = """
-    SELECT CASE account.kind WHEN 'reserve' THEN 'reserve:' || account.asset_code ELSE account.code END AS name,
-           sum(CASE posting.side WHEN 'D' THEN posting.amount_minor ELSE -posting.amount_minor END)
-      FROM settlements_account account JOIN settlements_posting posting ON posting.account_id = account.id
-     GROUP BY name
-"""
+# Each day, each week from Monday to Sunday that ends in the month, and the month.
+PERIODS = [
+    *((day, day) for day in range(1, DAYS + 1)),
+    *((day, day + 6) for day in range(2, DAYS - 5, 7)),
+    (1, DAYS),
+]
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -74,7 +74,7 @@ class Month:
         self.stores = [self.world.store]
         for number, policy in ((1, "Hold"), (2, "Merchant")):
             merchant, _owner = city.build_merchant(
-                self.world.admin, business_id=city.BUSINESS_IDS[number], now=self.now
+                self.world.admin, business_id=city.BUSINESS_IDS[number], now=self.now, iban=IBANS[number]
             )
             self.merchants.append(merchant)
             self.stores.append(city.build_store(merchant, now=self.now, excess_policy=policy))
@@ -87,6 +87,7 @@ class Month:
         self.invoices: dict[int, Invoice] = {}
         self.returned: list[month_bank.Order] = []
         self.paid_out: list[tuple[int, int, int, int]] = []
+        self.ordered: list[tuple[int, int, str, str]] = []
 
     def set_clock(self, day: int, hour: int, minute: int = 0) -> None:
         """It is that moment, the day's prices hold, and every network was seen whole up to now."""
@@ -219,7 +220,7 @@ class Month:
         batch = payouts.batch(prepared, bank=self.bank, actor=self.officer, now=self.now)
         batch = payouts.approve(batch, actor=self.second, now=self.now)
         payouts.take_file(batch, actor=self.officer, now=self.now)
-        orders = self.read_files(batch)
+        orders = self.read_files(batch, day)
         payouts.send(batch, actor=self.officer, now=self.now)
         self.read_statement(day, paid=orders)
         for payout in sorted(batch.payouts.all(), key=lambda each: self.merchants.index(each.merchant)):
@@ -233,15 +234,15 @@ class Month:
         """The returned payout's tenge came back this morning."""
         return Payout.objects.filter(returned_at=self.now).exists()
 
-    def read_files(self, batch) -> list[month_bank.Order]:
+    def read_files(self, batch, day: int) -> list[month_bank.Order]:
         """The batch's files agree with each other, are the same when made twice, and say what the bank shall do."""
         files = {name: payout_files.render(batch, name).content for name in FileFormat.values}
         assert files == {name: payout_files.render(batch, name).content for name in FileFormat.values}
         orders = month_bank.read_1c(files[FileFormat.CLIENT_BANK_1C].decode("utf-8-sig"))
-        total = sum(order.tiyn for order in orders)
-        named = {"MT100": FileFormat.MT100, "MT102": FileFormat.MT102, "pain.001": FileFormat.PAIN_001}
-        others = month_bank.totals_of_other_files({name: files[key] for name, key in named.items()})
-        assert others == dict.fromkeys(named, total)
+        said = sorted((order.tiyn, order.business_id, order.iban) for order in orders)
+        others = month_bank.read_others({str(name): content for name, content in files.items()})
+        assert {name: sorted(read) for name, read in others.items()} == dict.fromkeys(others, said)
+        self.ordered += [(day, *order) for order in said]
         assert all(len(order.purpose) <= 210 for order in orders)
         return orders
 
@@ -274,9 +275,17 @@ def test_every_account_payout_register_file_and_seal_is_what_independent_books_s
     books = Books(sales())
     merchants = month.merchants
     assert month.paid_out == books.payouts
-    assert found_balances(merchants) == {code: amount for code, amount in books.balances.items() if amount}
+    ordered = [
+        (day, amount, city.BUSINESS_IDS[whose], IBANS[whose]) for day, whose, _, amount in books.payouts
+    ]
+    assert sorted(month.ordered) == sorted(ordered)
+    assert month_balances.found(merchants) == month_balances.without_nothing(books.balances)
+    assert month_balances.at_closings(merchants, YEAR, MONTH) == {
+        day: month_balances.without_nothing(books.closings[day]) for day in range(1, DAYS + 1)
+    }
     for number, merchant in enumerate(merchants):
-        check_register(merchant, number, books)
+        for first, last in PERIODS:
+            check_register(merchant, number, books, first, last)
         check_documents(merchant, books.register_lines(number))
     assert not BankStatementLine.objects.exclude(status=LineStatus.MATCHED).exists()
     check_seals()
@@ -285,37 +294,24 @@ def test_every_account_payout_register_file_and_seal_is_what_independent_books_s
     assert "31 sealed days and 0 not sealed" in said.getvalue()
 
 
-def found_balances(merchants) -> dict[str, int]:
-    """Every account's balance out of the database, merchants named by their number."""
-    with connection.cursor() as cursor:
-        cursor.execute(BALANCES)
-        rows = cursor.fetchall()
-    numbers = {merchant.pk: str(number) for number, merchant in enumerate(merchants)}
-    named = Counter()
-    for code, amount in rows:
-        *words, last = code.split(":")
-        named[":".join([*words, numbers.get(last, last)])] += int(amount)
-    return {code: amount for code, amount in named.items() if amount}
-
-
 def check_documents(merchant, lines: dict[str, int]) -> None:
-    """The month's register as CSV, XLSX, PDF and for 1C: each says the same lines, to the tiyn."""
-    made = {}
-    for format_ in ("csv", "xlsx", "pdf", "1c"):
-        wanted = DocumentRequest(
-            DocumentKind.REGISTER,
-            DocumentFormat(format_),
-            "en",
-            date(YEAR, MONTH, 1),
-            date(YEAR, MONTH, DAYS),
-        )
+    """The month's register as CSV, XLSX, PDF and for 1C: each says the same lines, to the tiyn. So do its invoice and act."""
+    first, last = date(YEAR, MONTH, 1), date(YEAR, MONTH, DAYS)
+
+    def made_of(kind: DocumentKind, format_: str = "pdf") -> bytes:
+        wanted = DocumentRequest(kind, DocumentFormat(format_), "en", first, last)
         file = BytesIO()
         write_document(merchant, wanted, file, today=date(YEAR, MONTH + 1, 1))
-        made[format_] = file.getvalue()
+        return file.getvalue()
+
+    made = {format_: made_of(DocumentKind.REGISTER, format_) for format_ in ("csv", "xlsx", "pdf", "1c")}
     assert month_documents.csv_lines(made["csv"]) == lines
     assert month_documents.xlsx_lines(made["xlsx"]) == lines
     assert month_documents.missing_in_pdf(made["pdf"], lines) == []
     assert month_documents.balances_1c(made["1c"]) == (lines["Opening balance"], lines["Closing balance"])
+    for kind in (DocumentKind.FEE_INVOICE, DocumentKind.ACT):
+        fee, vat = -lines["Fee (without VAT)"], -lines["VAT on the fee"]
+        assert month_documents.fee_sums(made_of(kind)) == (fee, vat, fee + vat)
 
 
 def check_seals() -> None:
@@ -328,22 +324,19 @@ def check_seals() -> None:
     assert found == month_seals.seals(rows, first=first, last=last)
 
 
-def check_register(merchant, number: int, books: Books) -> None:
-    """The month's register of one merchant."""
-    register = compile_register(merchant, date(YEAR, MONTH, 1), date(YEAR, MONTH, DAYS))
-    totals, expected = register.totals, books.registers[number]
+def check_register(merchant, number: int, books: Books, first: int, last: int) -> None:
+    """The register of one merchant's days ``first`` to ``last``."""
+    register = compile_register(merchant, date(YEAR, MONTH, first), date(YEAR, MONTH, last))
+    totals = register.totals
     found = {
         "gross": totals.gross_tiyn,
         "reversed": totals.reversed_tiyn,
         "refunds": totals.refunds_tiyn,
         "fee": totals.fee_tiyn,
         "vat": totals.vat_tiyn,
+        "paid": totals.payouts_tiyn,
+        "back": totals.payouts_back_tiyn,
+        "opening": register.opening_tiyn,
+        "closing": register.closing_tiyn,
     }
-    assert found == dict(expected)
-    assert register.opening_tiyn == 0
-    assert register.closing_tiyn == -books.balances[f"payable:KZT:{number}"]
-    paid = sum(amount for _, whose, _, amount in books.payouts if whose == number)
-    back = sum(
-        amount for _, whose, n, amount in books.payouts if (whose, n) == RETURNED_PAYOUT == (number, n)
-    )
-    assert (totals.payouts_tiyn, totals.payouts_back_tiyn) == (paid, back)
+    assert found == books.register_of(number, first, last)
