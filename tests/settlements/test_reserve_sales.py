@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -174,6 +175,70 @@ def test_the_database_keeps_a_sale_as_it_was_decided(
     reserve_sales.approve(sale.pk, user=controller, now=NOW)
     with pytest.raises(DatabaseError, match="decided already"), transaction.atomic():
         ReserveSale.objects.update(cost_tiyn=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sale_waits_for_whoever_is_posting_and_takes_its_share_of_what_they_leave(
+    merchant: Merchant, officer: User, controller: User
+) -> None:
+    """A network's fee takes 1 000 of 3 000 satoshi with half of the cost; the sale of the rest takes the other half."""
+    receive(merchant, 3_000, 1_000_000)
+    sale = prepare(officer, amount_minor=2_000)
+    posted, may_commit = threading.Event(), threading.Event()
+
+    def pay_network_fee() -> None:
+        fee = entries.network_fee_paid(coin=BTC, wallet="w7", fee_minor=1_000, value_tiyn=500_000)
+        try:
+            with transaction.atomic():
+                post(fee)
+                posted.set()
+                may_commit.wait(timeout=10)
+        finally:
+            connections.close_all()
+
+    def approve() -> None:
+        try:
+            reserve_sales.approve(sale.pk, user=controller, now=NOW)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=pay_network_fee), threading.Thread(target=approve)]
+    threads[0].start()
+    assert posted.wait(timeout=10)
+    threads[1].start()
+    time.sleep(0.3)
+    may_commit.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert ReserveSale.objects.get().cost_tiyn == 500_000
+    assert ledger.balance_minor(entries.position_cost(BTC)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sales_at_once_never_sell_more_than_there_is(
+    merchant: Merchant, officer: User, controller: User
+) -> None:
+    receive(merchant, 3_000, 1_000_000)
+    sales = [prepare(officer, document_number=str(number), amount_minor=2_000) for number in range(4)]
+    together, refused = threading.Barrier(len(sales)), []
+
+    def approve(sale: ReserveSale) -> None:
+        try:
+            connection.ensure_connection()
+            together.wait(timeout=10)
+            reserve_sales.approve(sale.pk, user=controller, now=NOW)
+        except DocumentRefused as error:
+            refused.append(str(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=approve, args=(sale,)) for sale in sales]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert refused == ["the reserve holds less than that in this wallet from this source"] * 3
+    assert ledger.balance_minor(entries.reserve(BTC, "w7")) == 1_000
 
 
 @pytest.mark.django_db(transaction=True)
