@@ -16,6 +16,7 @@ from settlements.entry import AccountName
 from settlements.models import JournalEntry
 from tests import world as city
 from tests.payments.refunding import BITCOIN_ADDRESS, EVM_ADDRESS, approved, leave, place, send
+from tests.settlements import books
 from tests.world import NOW, make_invoice, pay, unmine, vanish
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +156,20 @@ def test_without_enough_owed_nothing_is_approved(world, paid):
     assert Refund.objects.get().status == "AwaitingApproval"
     rich(world)
     assert refunds.approve(refund.pk, user=world.owner, now=NOW).status == "Approved"
+
+
+@pytest.mark.parametrize(("more_tiyn", "is_approved"), [(-1, False), (0, True)])
+def test_what_is_owed_covers_a_refund_to_the_tiyn(world, paid, more_tiyn, is_approved):
+    """12 500 ₸ go back of 12 355 ₸ that are owed: 145 ₸ are missing."""
+    refund = refunds.start(paid.pk, basis="Then", user=world.owner, reason="x", now=NOW)
+    refunds.give_address(refund.pk, address=BITCOIN_ADDRESS, now=NOW)
+    books.sale(world.merchant, 14_500 + more_tiyn, fee=0, vat=0, now=NOW)
+    if is_approved:
+        assert refunds.approve(refund.pk, user=world.owner, now=NOW).status == "Approved"
+        assert ledger.owed_tiyn(world.merchant) == 0
+        return
+    with pytest.raises(refunds.RefundRefused, match="owed less"):
+        refunds.approve(refund.pk, user=world.owner, now=NOW)
 
 
 def test_only_within_365_days(world, paid):

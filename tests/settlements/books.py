@@ -60,6 +60,15 @@ def sale(
     return post(entry, now=now, reference=reference)
 
 
+def accepted(merchant: Merchant, gross_tiyn: int, *, fee: int, vat: int, now: datetime) -> JournalEntry:
+    """Held money that a person accepted for the merchant."""
+    post(entries.payment_held(coin=BTC, wallet="w7", received_minor=1000), now=now)
+    entry = entries.held_accepted(
+        merchant_id=merchant.pk, coin=BTC, accepted_minor=1000, gross_tiyn=gross_tiyn, fee=Fee(fee, vat)
+    )
+    return post(entry, now=now, reference="payment:2")
+
+
 def refund(
     merchant: Merchant, value_tiyn: int, *, fee: int = 0, vat: int = 0, now: datetime, sat: int = 100
 ) -> JournalEntry:

@@ -106,6 +106,17 @@ def test_todays_sales_wait_for_tomorrow_and_todays_refund_makes_todays_payout_sm
     assert ledger.owed_tiyn(merchant) == 0
 
 
+def test_refunds_and_sales_of_the_days_are_figures_of_their_own():
+    """And nothing is left over: 2 000.00 and 8 000.00 ₸ of sales less 20.00 and 3.20 of fee and VAT, less 300.00 given back."""
+    merchant, yesterday = paid_out.merchant(), NOW - timedelta(days=1)
+    paid_out.sale(merchant, 200000, fee=2000, vat=320, now=yesterday)
+    paid_out.sale(merchant, 800000, fee=0, vat=0, now=yesterday)
+    books.refund(merchant, 30000, now=yesterday)
+    payout = payouts.prepare(merchant, actor=paid_out.officer(), now=NOW)
+    figures = (payout.gross_tiyn, payout.fee_tiyn, payout.vat_tiyn, payout.refunds_tiyn, payout.other_tiyn)
+    assert (payout.amount_tiyn, *figures) == (967680, 1000000, 2000, 320, 30000, 0)
+
+
 def test_the_next_payout_begins_on_the_day_after_the_last():
     merchant = paid_out.merchant()
     paid_out.payout(500000, of=merchant)
@@ -203,6 +214,16 @@ def test_the_schedule_leaves_an_account_alone_from_which_the_bank_sent_tenge_bac
     assert payouts.prepare_due(now=tomorrow) == []
     by_hand = payouts.prepare(payout.merchant, actor=paid_out.officer(), now=tomorrow)
     assert by_hand.amount_tiyn == 500000
+
+
+def test_the_schedule_pays_again_once_the_account_that_sent_tenge_back_was_changed():
+    paid_out.owed(paid_out.merchant(), 500000)
+    (payout,) = payouts.prepare_due(now=NOW)
+    paid_out.sent_batch(payout)
+    payouts.return_(payout, reason="Account closed", now=NOW)
+    change_account(payout.merchant)
+    (again,) = payouts.prepare_due(now=NOW + timedelta(days=1))
+    assert (again.amount_tiyn, again.iban) == (500000, "KZ39601A001000000017")
 
 
 @pytest.mark.parametrize(

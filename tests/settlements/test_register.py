@@ -67,6 +67,23 @@ def test_an_operation_tells_the_coin_and_what_it_undoes(merchant):
     assert back.reference == "payment:1"
 
 
+def test_accepted_money_that_the_network_took_back_is_a_reversed_sale_and_no_correction(merchant):
+    accepted = books.accepted(merchant, 405_022, fee=4_050, vat=648, now=at(23))
+    books.reverse(accepted, now=at(23, 11))
+    totals = compile_register(merchant, DAY, DAY).totals
+    assert (totals.gross_tiyn, totals.reversed_tiyn, totals.corrections_tiyn) == (405_022, 405_022, 0)
+    assert (totals.fee_tiyn, totals.vat_tiyn, totals.net_tiyn, totals.operation_count) == (0, 0, 0, 2)
+
+
+def test_a_refund_that_was_called_off_is_no_refund_and_no_correction(merchant):
+    books.sale(merchant, 100_000, fee=0, vat=0, now=at(22))
+    refund = books.refund(merchant, 50_000, fee=500, vat=80, now=at(23))
+    books.refund(merchant, 7_000, now=at(23, 10))
+    books.reverse(refund, now=at(23, 11))
+    totals = compile_register(merchant, DAY, DAY).totals
+    assert (totals.refunds_tiyn, totals.corrections_tiyn, totals.net_tiyn) == (7_000, 0, -7_000)
+
+
 def test_a_payout_that_comes_back_is_a_line_of_its_own(merchant):
     books.sale(merchant, 100_000, fee=0, vat=0, now=at(23))
     books.payout(merchant, 60_000, now=at(23, 10))
