@@ -293,6 +293,27 @@ def test_two_camps_are_no_price():
     assert stop_of([*camps, BINANCE[1], KRAKEN[1], official()])[0] is Stop.PATHS_DIFFER
 
 
+def test_two_camps_of_ways_to_tenge_are_no_price():
+    """500 is near enough to the official 526, and has 499 at its side; 526.526 and 530 are too far from it."""
+    camps = [observe(name, "USDT/KZT", text) for name, text in zip("abc", ("499", "500", "530"), strict=True)]
+    ways = [*camps, observe("kraken", "USDT/USD", "1.001"), official("526")]
+    assert stop_of([BINANCE[0], *KRAKEN[:1], *ways])[0] is Stop.PATHS_DIFFER
+    assert stop_of(ways, symbol="USDT")[0] is Stop.PATHS_DIFFER
+
+
+def test_of_two_who_say_what_usdt_is_in_dollars_the_lower_is_taken():
+    two = [observe("kraken", "USDT/USD", "1.002"), observe("coinbase", "USDT/USD", "0.999")]
+    found = price("USDT", [BINANCE[1], *two, official()], rules=RULES, now=NOW)
+    assert worths(found.assessment.paths)["national-bank"] == Decimal("514.485")
+
+
+@pytest.mark.parametrize(("far", "is_left_out"), [("102", False), ("102.000001", True)])
+def test_a_path_at_the_limit_to_the_median_is_kept(far, is_left_out):
+    paths = [observe(name, "BTC/USDT", text) for name, text in zip("abc", ("100", "100", far), strict=True)]
+    found = price("BTC", [*paths, BINANCE[1], KRAKEN[1], official()], rules=RULES, now=NOW)
+    assert bool(found.assessment.left_out) == is_left_out
+
+
 def test_the_breaker_of_one_coin_does_not_stop_another():
     ether = [observe("binance", "ETH/USDT", "3200"), observe("kraken", "ETH/USD", "3500")]
     assert stop_of([*ALL, *ether], symbol="ETH")[0] is Stop.PATHS_DIFFER
