@@ -192,6 +192,15 @@ def test_a_tolerance_is_rounded_for_the_store(part, status):
     assert decide(asked, [paid], now=BEFORE, observed_until=BEFORE).status == status
 
 
+@pytest.mark.parametrize(
+    ("disposal", "status"), [("", "Processing"), ("accepted", "Processing"), ("refunded", "New")]
+)
+def test_what_was_given_back_pays_for_nothing_and_what_was_accepted_does(disposal, status):
+    paid = [replace(payment(700, confirmed=True), disposal=disposal), payment(300)]
+    decision = decide(invoice(), paid, now=BEFORE, observed_until=BEFORE)
+    assert (decision.status, decision.paid_tiyn) == (status, 300_000 if disposal == "refunded" else 1_000_000)
+
+
 def test_a_second_full_payment_is_held_whole():
     decision = decide(
         invoice(), [payment(confirmed=True), payment(confirmed=True)], now=BEFORE, observed_until=BEFORE
