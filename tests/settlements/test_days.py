@@ -266,6 +266,19 @@ def test_posting_in_an_older_snapshot_is_refused():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_closing_in_an_older_snapshot_is_refused():
+    """It would not see who posted while it waited: the day would be sealed without an entry."""
+    post("a")
+    with pytest.raises(DatabaseError, match="READ COMMITTED"), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(
+                "INSERT INTO settlements_closedday (day, closed_at) VALUES (%s, %s)", [DAY, NOON + ONE_DAY]
+            )
+    assert not ClosedDay.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_closing_waits_for_whoever_is_posting_and_sees_their_entry():
     post("a")
     posted, may_commit, outcome = threading.Event(), threading.Event(), []

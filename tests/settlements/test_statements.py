@@ -278,6 +278,17 @@ def test_a_payout_that_a_person_completed_gets_its_line_and_no_second_entry(payo
     assert BankStatementLine.objects.get().payout == payout
 
 
+def test_a_payout_that_a_person_completed_and_returned_gets_both_its_lines_and_no_further_entry(payout):
+    officer = paid_out.officer()
+    payouts.complete(payout, bank_reference="by phone", now=NOW, actor=officer, reason="the bank called")
+    payouts.return_(payout, reason="and called again", now=NOW, actor=officer)
+    entries = JournalEntry.objects.count()
+    bring(paid(payout), returned(payout))
+    assert match() == statements.Matched(completed=1, returned=1, open=0)
+    assert JournalEntry.objects.count() == entries
+    assert status_of(payout) == PayoutStatus.CANCELLED
+
+
 def test_a_return_gives_the_merchant_its_tenge_back(payout):
     bring(paid(payout), returned(payout))
     assert match() == statements.Matched(completed=1, returned=1, open=0)
@@ -363,6 +374,15 @@ def test_a_person_matches_by_hand_what_only_the_amount_proves(payout):
     assert status_of(payout) == PayoutStatus.COMPLETED
     with pytest.raises(statements.DecisionRefused, match="matched already"):
         statements.set_aside(line, actor=officer, reason="x", now=NOW)
+
+
+def test_a_payout_whose_line_is_known_is_offered_for_no_other(payout):
+    bring(paid(payout), paid(payout))
+    match()
+    line = statements.open_lines().get()
+    assert list(statements.possible_payouts(line)) == []
+    with pytest.raises(statements.DecisionRefused, match="another line"):
+        statements.match_by_hand(line, payout, actor=paid_out.officer(), reason="the same", now=NOW)
 
 
 def test_a_person_returns_by_hand(payout):
