@@ -9,13 +9,14 @@ from django.db import connection, transaction
 
 from alatau_pay.assets import Asset
 from chains.models import Transfer
-from payments import deadlines, held, invoices
+from payments import deadlines, held, invoices, refunds
 from payments.models import Payment
 from payments.reconciliation import ledger_to_payments
 from settlements import entries, ledger
 from settlements.entry import Entry
 from settlements.fee_terms import Fee
 from tests import world as city
+from tests.payments.refunding import approved, send
 from tests.world import NOW, World, make_invoice, pay, vanish
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,25 @@ def test_books_of_every_manner_of_payment_agree(world: World) -> None:
     vanish(waiting[0].transfer)
     invoices.apply(waiting[0].invoice_id, now=NOW)
     deadlines.decide_due(now=NOW + timedelta(days=2))
+    assert findings() == []
+
+
+def test_books_of_refunds_at_every_step_agree(world: World) -> None:
+    """Waiting for approval, owed, sent and called off; of settled money, of held money, and of held money asked for anew."""
+    for _ in range(3):
+        paid(world)
+    waiting, owed, sent, called_off = (paid(world) for _ in range(4))
+    who = {"user": world.admin, "now": NOW}
+    refunds.start(waiting.pk, basis="Then", reason="goods came back", **who)
+    approved(owed, value_tiyn=500_000, **who)
+    assert send(approved(sent, **who), fee_minor=200).status == "Completed"
+    refunds.cancel(approved(called_off, **who).pk, reason="kept it after all", **who)
+    over = paid(world, amount_minor=PRICE_SAT + 3_235)
+    assert send(approved(over, basis="Excess", **who)).status == "Completed"
+    again = paid(world, amount_minor=PRICE_SAT + 3_235)
+    refunds.cancel(approved(again, basis="Excess", **who).pk, reason="a wrong address", **who)
+    assert findings() == []
+    approved(again, basis="Excess", **who)
     assert findings() == []
 
 

@@ -68,6 +68,13 @@ def test_what_went_back_is_not_there_again():
     assert at_rate_then(half, None).value_tiyn == 625_000
 
 
+def test_where_more_value_went_back_than_is_credited_by_now_the_store_bears_no_less_than_nothing():
+    """A payment that was corrected after a part of it had gone back."""
+    corrected = Credited(1_000, 30_000, given=Sum(900, 30_600))
+    assert corrected.left == Sum(100, 0)
+    assert of_amount(corrected, 100) == Sum(100, 0)
+
+
 def test_nothing_credited_gives_nothing_back():
     nothing = Credited(0, 0)
     for attempt in (lambda: at_rate_then(nothing, None), lambda: of_amount(nothing, 1)):
