@@ -15,7 +15,16 @@ from django.db import connection, transaction
 from alatau_pay.assets import Asset
 from merchants.models import User
 from settlements import days, ledger, verification
-from settlements.entries import held_refund_due, payment_held, payment_settled, payout_reserved
+from settlements.entries import (
+    held_refund_due,
+    network_fee_paid,
+    payment_held,
+    payment_settled,
+    payout_completed,
+    payout_reserved,
+    refund_sent,
+    screened_released,
+)
 from settlements.fee_terms import Fee
 from settlements.models import ClosingBalance, DaySeal, JournalEntry
 from tests import world as city
@@ -435,6 +444,31 @@ def test_a_seal_that_states_another_number_of_entries_is_found(checks_taken_away
 def test_more_given_back_than_was_held_is_found(books):
     post(held_refund_due(coin=BTC, refunded_minor=600), "too much", at=NOON + 5 * ONE_DAY)
     assert verify().findings == ["held:BTC is overdrawn: 593 more went out than came in"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "finding"),
+    [
+        (
+            refund_sent(coin=BTC, wallet="w7", sent_minor=4),
+            "refund:BTC is overdrawn: 1 more went out than came in",
+        ),
+        (
+            screened_released(coin=BTC, released_minor=7),
+            "screened:BTC is overdrawn: 7 more went out than came in",
+        ),
+        (payout_completed(amount_tiyn=5), "payout:KZT is overdrawn: 5 more went out than came in"),
+        (
+            network_fee_paid(coin=BTC, wallet="w7", fee_minor=61_736, value_tiyn=1),
+            "reserve:BTC is overdrawn: 1 more went out than came in",
+        ),
+    ],
+    ids=["refund", "screened", "payout", "reserve"],
+)
+def test_whatever_is_overdrawn_is_found(books, entry, finding):
+    """Of the coin there are 5 x 12 345 satoshi and the 10 of the excesses."""
+    post(entry, "too much", at=NOON + 5 * ONE_DAY)
+    assert verify().findings == [finding]
 
 
 def test_a_merchant_who_owes_the_operator_is_a_remark_and_no_finding(books):
