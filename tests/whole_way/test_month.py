@@ -14,6 +14,7 @@ from chains.models import Network
 from merchants.models import User
 from payments import deadlines, held, matching, observations
 from payments.models import Invoice, Payment
+from payments.reconciliation import ledger_to_payments, payouts_to_ledger, payouts_to_statements
 from settlements import acquisitions, days, payout_files, payouts, reserve_sales, statements
 from settlements.business_day import ALMATY
 from settlements.documents.catalogue import DocumentRequest, write_document
@@ -288,6 +289,13 @@ def test_every_account_payout_register_file_and_seal_is_what_independent_books_s
             check_register(merchant, number, books, first, last)
         check_documents(merchant, books.register_lines(number))
     assert not BankStatementLine.objects.exclude(status=LineStatus.MATCHED).exists()
+    night = date(YEAR, MONTH + 1, 1)
+    for compared in (
+        ledger_to_payments.compare(),
+        payouts_to_ledger.compare(),
+        payouts_to_statements.compare(today=night),
+    ):
+        assert (list(compared.findings), compared.checked_count > 0) == ([], True)
     check_seals()
     said = StringIO()
     call_command("verify_ledger", stdout=said)
