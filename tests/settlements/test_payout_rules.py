@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from settlements import ledger, payouts
+from settlements.entries import payout_reserved
 from settlements.models import Payout, PayoutBatch, PayoutStatus
 from tests.settlements import paid_out
 
@@ -188,6 +189,27 @@ class TestTheDatabase:
         self.refuse(
             "no reservation",
             f"INSERT INTO settlements_payout (number, {names}) SELECT 2, {names} FROM settlements_payout WHERE id = %s",
+            payout.pk,
+        )
+
+    @pytest.mark.parametrize(("of_another", "less_tiyn"), [(True, 0), (False, 1)])
+    def test_a_payout_is_reserved_whole_and_from_its_own_merchant(self, of_another, less_tiyn):
+        payout = paid_out.payout()
+        merchant = paid_out.merchant() if of_another else payout.merchant
+        number, amount_tiyn = payout.pk + 1000, payout.amount_tiyn - less_tiyn
+        with transaction.atomic():
+            ledger.post(
+                payout_reserved(merchant_id=merchant.pk, amount_tiyn=amount_tiyn),
+                idempotency_key=f"payout:{number}:reserved",
+                reference=f"payout:{number}",
+                now=NOW,
+            )
+        columns = [field.column for field in Payout._meta.fields if field.column not in ("id", "number")]
+        names = ", ".join(columns)
+        self.refuse(
+            "no reservation",
+            f"INSERT INTO settlements_payout (id, number, {names}) SELECT %s, 2, {names} FROM settlements_payout WHERE id = %s",
+            number,
             payout.pk,
         )
 
