@@ -59,10 +59,7 @@ class InvoiceRefunds(APIView):
             raise BodyRefused([("", "must be a JSON object")])
         asked = _asked(request)
         try:
-            # Before the payment is looked for: the first request may have left nothing to give back.
-            refund = (asked and refunds.started_by(asked, invoice.pk)) or _start(
-                invoice, request.data, asked=asked, now=timezone.now()
-            )
+            refund = _started_once(invoice, request.data, asked=asked, now=timezone.now())
         except refunds.IdempotencyConflict as error:
             raise ApiError("idempotency-conflict", str(error), 409) from error
         return Response(refund_data(refund))
@@ -94,6 +91,23 @@ def _asked(request: Request) -> refunds.RequestKey | None:
     key = idempotency_key(request)
     # Numbers are exact decimals, which JSON's writer does not know.
     return refunds.RequestKey.of(key, json.dumps(request.data, sort_keys=True, default=str)) if key else None
+
+
+def _started_once(
+    invoice: Invoice, body: dict[str, Any], *, asked: refunds.RequestKey | None, now: datetime
+) -> Refund:
+    if asked is None:
+        return _start(invoice, body, asked=None, now=now)
+    # Before the payment is looked for: the first request may have left nothing to give back.
+    if standing := refunds.started_by(asked, invoice.pk):
+        return standing
+    try:
+        return _start(invoice, body, asked=asked, now=now)
+    except (ApiError, BodyRefused):
+        # The first request may have ended in between.
+        if standing := refunds.started_by(asked, invoice.pk):
+            return standing
+        raise
 
 
 def _start(

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -198,6 +199,42 @@ def test_two_requests_with_one_key_at_the_same_moment_start_one_refund(shop, bod
         each.join()
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len({answer.json()["id"] for answer in answers}) == Refund.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_whose_first_ends_while_the_payment_is_looked_for_gets_its_refund(shop):
+    """The first one leaves nothing to give back, which is no answer to the second."""
+    body, answers = {"refundVariant": "RateThen"}, []
+
+    def repeat():
+        try:
+            answers.append(ask(shop, key="raced", **body))
+        finally:
+            connection.close()
+
+    second = threading.Thread(target=repeat)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # The second has looked for the key by now: what it waits for is read with the payments.
+            cursor.execute("LOCK TABLE payments_quote IN ACCESS EXCLUSIVE MODE")
+            second.start()
+            wait_for_one_that_waits(cursor)
+        first = ask(shop, key="raced", **body)
+    second.join()
+    assert [answer.status_code for answer in (first, *answers)] == [200, 200]
+    assert answers[0].json()["id"] == first.json()["id"] == str(Refund.objects.get().pk)
+
+
+def wait_for_one_that_waits(cursor):
+    ends_at = time.monotonic() + 10
+    while time.monotonic() < ends_at:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'payments_quote'::regclass"
+        )
+        if cursor.fetchone() == (1,):
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits for the quotes")
 
 
 def test_the_database_takes_no_second_refund_of_a_payment_under_one_key(shop):
