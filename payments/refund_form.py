@@ -14,7 +14,7 @@ from alatau_pay.identifiers import is_public_id, new_public_id
 from alatau_pay.money import AmountError, parse_minor
 from merchants.models import User
 from payments import refundable, refunds
-from payments.models import Payment, Refund, RefundBasis
+from payments.models import Payment, Refund, RefundBasis, RefundStatus
 from payments.quoting import RateUnavailable
 from payments.refund_wording import refusal
 from payments.sale_form import parse_typed_amount
@@ -93,12 +93,24 @@ class AddressForm(forms.Form):
     )
 
 
+def started(form: StartForm, invoice_id: str) -> Refund | None:
+    """The refund that the page of ``form`` started when it was sent before, unless it was called off since.
+
+    Asked before the form is looked at: that refund may have left nothing that the page could ask for.
+    """
+    asked = _asked(form)
+    try:
+        refund = refunds.started_by(asked, invoice_id) if asked else None
+    except refunds.IdempotencyConflict:
+        return None  # ``start`` says so, where the rest is in order
+    return None if refund is None or refund.status == RefundStatus.CANCELLED else refund
+
+
 def start(form: StartForm, *, user: User, now: datetime) -> Refund | None:
     """The refund that the valid ``form`` asks for, or None with the reason among its errors."""
     cleaned = form.cleaned_data
-    asked = refunds.RequestKey.of(cleaned["once"], repr(sorted(cleaned.items()))) if cleaned["once"] else None
     try:
-        return refunds.start(
+        refund = refunds.start(
             int(cleaned["payment"]),
             basis=cleaned["basis"],
             value_tiyn=cleaned["value_tiyn"],
@@ -106,13 +118,13 @@ def start(form: StartForm, *, user: User, now: datetime) -> Refund | None:
             user=user,
             reason=cleaned["reason"],
             now=now,
-            asked=asked,
+            asked=_asked(form),
         )
+        if refund.status != RefundStatus.CANCELLED:
+            return refund
+        _refuse_page(form)
     except refunds.IdempotencyConflict:
-        form.rename()
-        form.add_error(
-            None, _("This page has started a refund already. Send it again if you want another one.")
-        )
+        _refuse_page(form)
     except refunds.RefundRefused as error:
         form.add_error(None, refusal(error))
     except RateUnavailable:
@@ -120,6 +132,18 @@ def start(form: StartForm, *, user: User, now: datetime) -> Refund | None:
             None, _("There is no reliable exchange rate at the moment. Please try again in a minute.")
         )
     return None
+
+
+def _asked(form: StartForm) -> refunds.RequestKey | None:
+    """The page's name, and what was typed into it; None where it has no name of ours."""
+    once = form.data.get("once", "")
+    typed = [form.data.get(name, "") for name in ("payment", "basis", "amount", "reason")]
+    return refunds.RequestKey.of(once, repr(typed)) if is_public_id(once) else None
+
+
+def _refuse_page(form: StartForm) -> None:
+    form.rename()
+    form.add_error(None, _("This page has started a refund already. Send it again if you want another one."))
 
 
 def payments_of(invoice_id: str) -> list[Payment]:

@@ -81,9 +81,11 @@ def refund_start(request: HttpRequest, store_id: str, invoice_id: str) -> HttpRe
     invoice = get_object_or_404(Invoice, pk=invoice_id, store=store)
     payments = refund_form.payments_of(invoice.pk)
     form = refund_form.StartForm(request.POST or None, payments=payments)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
         assert isinstance(request.user, User)
-        if refund_form.start(form, user=request.user, now=timezone.now()) is not None:
+        if refund_form.started(form, invoice.pk) or (
+            form.is_valid() and refund_form.start(form, user=request.user, now=timezone.now())
+        ):
             messages.success(request, _("The refund is started. Send its link to the buyer."))
             return redirect("refund_list", store.pk)
     context = {

@@ -164,6 +164,32 @@ def test_a_page_that_is_sent_twice_starts_one_refund(client, shop):
     assert sorted(Refund.objects.values_list("value_tiyn", flat=True)) == [400_000, 500_000]
 
 
+def test_a_page_that_gives_all_back_and_is_sent_twice_says_that_it_is_started(client, shop):
+    """Whoever clicks twice sees the second answer: that nothing is left to give back would be no word of the refund."""
+    start = pages(shop)[1]
+    client.force_login(shop.owner, backend=BACKEND)
+    once = client.get(start).context["form"]["once"].value()
+    data = {"payment": shop.payment.pk, "basis": "Then", "amount": "", "reason": "all", "once": once}
+    answers = [client.post(start, data, follow=True) for _ in range(2)]
+    assert ["The refund is started" in answer.content.decode() for answer in answers] == [True, True]
+    assert Refund.objects.count() == 1
+
+
+def test_a_page_whose_refund_was_called_off_does_not_say_that_it_is_started(client, shop):
+    start = pages(shop)[1]
+    client.force_login(shop.owner, backend=BACKEND)
+    once = client.get(start).context["form"]["once"].value()
+    data = {"payment": shop.payment.pk, "basis": "Then", "amount": "", "reason": "all", "once": once}
+    client.post(start, data)
+    refunds.cancel(Refund.objects.get().pk, user=shop.owner, reason="mistake", now=timezone.now())
+    answer = client.post(start, data)
+    assert answer.status_code == 422
+    assert "has started a refund already" in answer.content.decode()
+    anew = answer.context["form"]["once"].value()
+    assert client.post(start, data | {"once": anew}).status_code == 302
+    assert sorted(Refund.objects.values_list("status", flat=True)) == ["AwaitingAddress", "Cancelled"]
+
+
 @pytest.mark.parametrize("once", ["\x00", "x" * 200, "a b"])
 def test_a_page_that_is_not_ours_starts_none(client, shop, once):
     client.force_login(shop.owner, backend=BACKEND)
