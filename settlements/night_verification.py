@@ -18,7 +18,7 @@ from django.urls import reverse
 from settlements.business_day import ALMATY, business_date
 from settlements.models import LedgerVerification, VerificationOutcome
 from settlements.verification import verify
-from settlements.verification_days import Proof
+from settlements.verification_days import Proof, is_reserve_overdrawn
 
 logger = logging.getLogger(__name__)
 
@@ -134,23 +134,41 @@ def _mail(row: LedgerVerification) -> tuple[str, str]:
     if row.outcome == VerificationOutcome.FAILED:
         return "Alatau Pay: the ledger could not be proved tonight", f"{row.sentence}\n{page}"
     if row.outcome == VerificationOutcome.DIFFERS:
-        shown = row.findings.split("\n")[:FINDINGS_MAILED_MAX]
-        more = row.finding_count - len(shown)
-        lines = [
-            row.sentence,
-            *shown,
-            *([f"and {more} more"] if more else []),
-            "Somebody changed rows behind the program's back, or the disk did. Make no payouts before it is known what;"
-            " keep the database as it is, and compare it with the last backup that was proved.",
-            page,
-        ]
-        return "Alatau Pay: THE LEDGER IS NOT WHAT WAS POSTED", "\n".join(lines)
+        return _alarm(row, page)
     if not row.seal_hex:
         return "Alatau Pay: the ledger is proved", f"{row.sentence}\n{page}"
-    lines = [
-        f"{row.sentence}.",
+    return (
+        f"Alatau Pay: the ledger is proved, seal of {row.last_day}",
+        "\n".join([f"{row.sentence}.", *_seal_lines(row), page]),
+    )
+
+
+def _seal_lines(row: LedgerVerification) -> list[str]:
+    if not row.seal_hex:
+        return []
+    return [
         "Keep this letter: nobody who bends the ledger later can change it. To hold the ledger against it:",
         f"python manage.py verify_ledger --seal {row.last_day}={row.seal_hex}",
-        page,
     ]
-    return f"Alatau Pay: the ledger is proved, seal of {row.last_day}", "\n".join(lines)
+
+
+def _alarm(row: LedgerVerification, page: str) -> tuple[str, str]:
+    kept = row.findings.split("\n")
+    shown = kept[:FINDINGS_MAILED_MAX]
+    more = row.finding_count - len(shown)
+    found = [row.sentence, *shown, *([f"and {more} more"] if more else [])]
+    # Each of them, and none that is not kept: a name of an entry may be anything.
+    if len(kept) == row.finding_count and all(map(is_reserve_overdrawn, kept)):
+        subject = "Alatau Pay: more coin left the reserve than the books know of"
+        advice = [
+            "Every entry is what was posted. Coins were bought or brought in and never entered, such as gas for refunds: enter"
+            " the acquisition. Or an entry of today was taken away: the reconciliation tells.",
+            *_seal_lines(row),
+        ]
+    else:
+        subject = "Alatau Pay: THE LEDGER IS NOT WHAT WAS POSTED"
+        advice = [
+            "Somebody changed rows behind the program's back, or the disk did. Make no payouts before it is known what;"
+            " keep the database as it is, and compare it with the last backup that was proved."
+        ]
+    return subject, "\n".join([*found, *advice, page])

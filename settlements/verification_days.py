@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ FINDINGS_PER_DAY_MAX = 10
 # What was taken in and is owed can be used up, but never more than was there.
 NEVER_IN_DEBIT = (AccountKind.HELD, AccountKind.REFUND, AccountKind.SCREENED, AccountKind.PAYOUT)
 NEVER_IN_CREDIT = (AccountKind.RESERVE,)
+_RESERVE_OVERDRAWN = re.compile(
+    rf"{AccountKind.RESERVE}:[A-Z0-9.]+ is overdrawn: [0-9]+ more went out than came in"
+)
 
 
 @dataclass(slots=True)
@@ -49,6 +53,11 @@ class Proof:
             f"{read} in {sealed}: every entry balances and is what was posted, every sealed day and closing balance is what"
             f" its entries make it, no account is overdrawn{last}"
         )
+
+
+def is_reserve_overdrawn(finding: str) -> bool:
+    """Whether a finding says no more than that coins left that the books did not know of: no row was changed."""
+    return _RESERVE_OVERDRAWN.fullmatch(finding) is not None
 
 
 @dataclass(frozen=True, slots=True)

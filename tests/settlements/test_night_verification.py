@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from prometheus_client.parser import text_string_to_metric_families
 
+from alatau_pay.assets import Asset
 from alatau_pay.celery import app
 from devnet.process import free_port
 from payments import metrics
-from settlements import days, night_verification, tasks
+from settlements import days, entries, night_verification, tasks
 from settlements.models import DaySeal, LedgerVerification
 from tests.settlements import books
 from tests.settlements.test_verify_ledger import behind_its_back
@@ -87,6 +88,33 @@ def test_a_bent_ledger_is_an_alarm(entry, world, mailoutbox, caplog):
     page = client.get(reverse("admin:settlements_ledgerverification_change", args=[row.pk]))
     assert "NOT proved" in page.content.decode()
     assert client.get(reverse("admin:settlements_ledgerverification_changelist")).status_code == 200
+
+
+def test_gas_that_was_bought_and_not_entered_is_no_tale_of_a_bent_ledger(entry, mailoutbox):
+    """The wallet pays gas in a coin of which the books know nothing yet: nobody changed a row."""
+    fee = entries.network_fee_paid(
+        coin=Asset("ETH", "ETH", 18), wallet="w2", fee_minor=21_000, value_tiyn=12_000
+    )
+    books.post(fee, now=NIGHT, reference="refund:1")
+    row = prove()
+    assert (row.outcome, row.findings) == (
+        "Differs",
+        "reserve:ETH is overdrawn: 21000 more went out than came in",
+    )
+    (mail,) = mailoutbox
+    assert mail.subject == "Alatau Pay: more coin left the reserve than the books know of"
+    assert row.findings in mail.body
+    assert "acquisition" in mail.body
+    assert "behind the program's back" not in mail.body
+    # The sealed days are sound all the same.
+    assert f"verify_ledger --seal 2026-11-22={seal_of('2026-11-22')}\n" in mail.body
+
+
+def test_a_name_that_reads_like_an_overdraft_hides_no_bent_entry(entry, mailoutbox):
+    name = "x\nreserve:ETH is overdrawn: 1 more went out than came in"
+    behind_its_back(f"UPDATE settlements_journalentry SET idempotency_key = '{name}' WHERE id = {entry.pk}")
+    assert prove().outcome == "Differs"
+    assert mailoutbox[0].subject == "Alatau Pay: THE LEDGER IS NOT WHAT WAS POSTED"
 
 
 def test_of_many_findings_some_are_mailed_and_all_are_counted(entry, world, mailoutbox):
