@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 from django.urls import reverse
 
 from chains.models import Network, Transfer
@@ -112,6 +115,41 @@ def test_a_run_that_failed_is_told(world: World, mailoutbox: list[Any]) -> None:
     assert letter.tell(now=NIGHT) == 1
     assert "failed" in mailoutbox[0].subject
     assert "the disk is full" in mailoutbox[0].body
+
+
+def test_two_workers_at_once_send_one_letter(paid: Transfer, mailoutbox: list[Any]) -> None:
+    run.perform_due(now=NIGHT)
+
+    def work() -> None:
+        try:
+            letter.tell(now=NIGHT)
+        finally:
+            connections.close_all()
+
+    both = [threading.Thread(target=work) for _ in range(2)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Both have seen the run before either may write.
+        ReconciliationRun.objects.select_for_update().get()
+        for each in both:
+            each.start()
+        wait_for_waiting(cursor, 2)
+    for each in both:
+        each.join()
+    assert len(mailoutbox) == 1
+
+
+def wait_for_waiting(cursor: Any, number: int) -> None:
+    ends_at = time.monotonic() + 20
+    while time.monotonic() < ends_at:
+        # What the server tells of others stands still in a database transaction, unless it is asked anew.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        if cursor.fetchone() == (number,):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"there are no {number} that wait")
 
 
 def test_a_letter_that_no_server_took_goes_out_later(

@@ -383,6 +383,17 @@ def test_the_1c_statement_names_a_payouts_bank_as_it_was_and_goes_by_the_banks_c
     assert all(row["ДатаВалютирования"] == row["ДатаОперации"] for row in documents)
 
 
+def test_a_payout_by_another_bank_goes_by_that_banks_code(db):
+    merchant = paid_out.merchant()
+    paid_out.servicing_bank(knp="859")
+    other = paid_out.servicing_bank(knp="190", bic="CASPKZKA", iban="KZ87722C000000000001")
+    payout = paid_out.sent_batch(paid_out.payout(of=merchant), bank=other).payouts.get()
+    days = {"first": date(2026, 11, 22), "last": date(2026, 11, 23)}
+    _header, documents = read_1c(made(merchant, DocumentFormat.STATEMENT_1C, **days))
+    codes = {row["КодНазначенияПлатежа"] for row in documents if row["ПолучательИИК"] == payout.iban}
+    assert codes == {"190"}
+
+
 def test_every_file_closes_with_the_ledgers_balance_after_a_direct_fee_was_set_off_and_paid(month):
     books.direct_fee_set_off(month, 232, now=at(9))
     books.direct_fee_paid(month, 116, now=at(10))

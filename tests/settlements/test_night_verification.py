@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -164,6 +165,36 @@ def test_a_proof_whose_process_was_lost_is_made_again(entry):
     LedgerVerification.objects.create(night=TONIGHT, outcome="Running", started_at=NIGHT)
     assert prove(NIGHT + timedelta(minutes=10)) is None
     assert prove(NIGHT + timedelta(minutes=70)).outcome == "Proved"
+
+
+def test_an_attempt_that_was_given_up_writes_nothing_when_it_comes_through_after_all(entry):
+    """The one that took over reads a later moment: what the first one says at last must not stand for it."""
+
+    def slow():
+        try:
+            night_verification.verify_due(now=NIGHT)
+        finally:
+            connections.close_all()
+
+    first, taken_over = threading.Thread(target=slow), NIGHT + timedelta(minutes=61)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE settlements_dayseal IN ACCESS EXCLUSIVE MODE")
+        first.start()
+        wait_for_one_that_waits(cursor, "settlements_dayseal")
+        assert LedgerVerification.objects.update(started_at=taken_over) == 1
+    first.join()
+    row = LedgerVerification.objects.get()
+    assert (row.outcome, row.started_at, row.sentence) == ("Running", taken_over, "")
+
+
+def wait_for_one_that_waits(cursor, table):
+    ends_at = time.monotonic() + 20
+    while time.monotonic() < ends_at:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table])
+        if cursor.fetchone() == (1,):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"nobody waits for {table}")
 
 
 def test_a_letter_that_no_server_took_goes_out_later(entry, mailoutbox, settings):
