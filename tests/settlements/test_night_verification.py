@@ -18,6 +18,7 @@ from devnet.process import free_port
 from payments import metrics
 from settlements import days, entries, night_verification, tasks
 from settlements.models import DaySeal, LedgerVerification
+from tests.payments.test_reconciliation_letter import wait_for_waiting
 from tests.settlements import books
 from tests.settlements.test_verify_ledger import behind_its_back
 
@@ -230,6 +231,27 @@ def test_two_workers_at_once_make_one_proof(entry, mailoutbox):
         each.join()
     assert sorted(row is None for row in made) == [False, True]
     assert LedgerVerification.objects.count() == len(mailoutbox) == 1
+
+
+def test_two_workers_at_once_send_one_letter(entry, mailoutbox):
+    night_verification.verify_due(now=NIGHT)
+
+    def work():
+        try:
+            night_verification.tell(now=NIGHT)
+        finally:
+            connections.close_all()
+
+    both = [threading.Thread(target=work) for _ in range(2)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Both have seen the row before either may write.
+        LedgerVerification.objects.select_for_update().get()
+        for each in both:
+            each.start()
+        wait_for_waiting(cursor, 2)
+    for each in both:
+        each.join()
+    assert len(mailoutbox) == 1
 
 
 def test_an_empty_ledger_is_proved_without_a_seal(db, mailoutbox):
