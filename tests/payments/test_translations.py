@@ -30,8 +30,11 @@ MODULES = [
         "refund_form",
         "refund_views",
         "late_views",
+        "rates_admin",
     )
 ]
+MODULES += [ROOT / "settlements" / "models" / f"{name}.py" for name in ("ledger", "rates")]
+TEMPLATES += (ROOT / "templates" / "admin" / "two_people").glob("*.html")
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2)}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|</?\w+>")
 
