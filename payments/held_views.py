@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from alatau_pay.money import format_minor
 from merchants.models import User
+from merchants.post_only import post_from
 from merchants.roles import can, membership_in, store_for
 from payments import held, held_form, refundable
 from payments.models import HeldDecision, Payment
@@ -57,7 +58,7 @@ def held_list(request: HttpRequest, store_id: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_from("held_list")
 def held_decide(request: HttpRequest, store_id: str, payment_id: int) -> HttpResponse:
     """One decision about one payment: accept, attach, refund or leave, with its reason."""
     store = store_for(request.user, store_id, "mark_invoice")

@@ -12,10 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from alatau_pay.money import format_minor
 from merchants.models import Store, User
+from merchants.post_only import post_from
 from merchants.roles import can, membership_in, store_for
 from payments import refund_form, refundable, refunds, visits
 from payments.models import UNSENT, Invoice, Payment, Refund, RefundSource, RefundStatus
@@ -99,7 +100,7 @@ def refund_start(request: HttpRequest, store_id: str, invoice_id: str) -> HttpRe
 
 
 @login_required
-@require_POST
+@post_from("refund_list")
 def refund_decide(request: HttpRequest, store_id: str, refund_id: int) -> HttpResponse:
     """The store approves a refund or calls it off."""
     store = store_for(request.user, store_id, "mark_invoice")

@@ -11,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from merchants import bank_account_change
 from merchants.bank_account_form import BankAccountForm
 from merchants.models import Store, User
+from merchants.post_only import post_from
 from merchants.roles import can, membership_in, store_for
 from settlements import payout_policy, payout_standing, payouts
 from settlements.models import Payout, PayoutStatus
@@ -70,7 +71,7 @@ def payout_detail(request: HttpRequest, store_id: str, number: int) -> HttpRespo
 
 
 @login_required
-@require_POST
+@post_from("payouts")
 def payout_request(request: HttpRequest, store_id: str) -> HttpResponse:
     """Ask for a payout of everything that is owed for the days that are over."""
     store = store_for(request.user, store_id, "manage_payouts")
@@ -111,7 +112,7 @@ def payout_settings(request: HttpRequest, store_id: str) -> HttpResponse:
 
 @login_required
 @never_cache
-@require_POST
+@post_from("payout_settings")
 def account_change(request: HttpRequest, store_id: str) -> HttpResponse:
     """Ask to be paid to another account, 24 hours from now."""
     store = store_for(request.user, store_id, "manage_payouts")
@@ -138,7 +139,7 @@ def account_change(request: HttpRequest, store_id: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@post_from("payouts")
 def account_change_cancel(request: HttpRequest, store_id: str) -> HttpResponse:
     """Stop the change that is waiting."""
     store = store_for(request.user, store_id, "manage_payouts")

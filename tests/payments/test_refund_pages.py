@@ -320,3 +320,10 @@ def test_another_stores_refund_is_not_there(client, shop, started):
     store = city.build_store(other)
     client.force_login(owner, backend=BACKEND)
     assert client.post(f"/stores/{store.pk}/refunds/{started.pk}/", {"decision": "cancel"}).status_code == 404
+
+
+def test_a_decision_that_a_login_interrupted_leads_back_to_the_list(client, shop, started):
+    client.force_login(shop.owner, backend=BACKEND)
+    answer = client.get(f"/stores/{shop.store.pk}/refunds/{started.pk}/")
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/stores/{shop.store.pk}/refunds/"

@@ -253,3 +253,14 @@ def test_the_pages_speak_the_languages(owner, merchant, store, language):
         text = text_of(owner.get(paths(store)[page]))
         assert "Where it goes" not in text
         assert "Payouts" not in text
+
+
+@pytest.mark.parametrize(
+    ("page", "leads_to"), [("request", "list"), ("account", "settings"), ("cancel", "list")]
+)
+def test_where_a_form_goes_is_no_dead_end(owner, store, page, leads_to):
+    """A log-in that ran out under the form, or another language chosen on a page with a mistake, asks for it by GET."""
+    answer = owner.get(paths(store)[page])
+    assert answer.status_code == 302
+    assert answer["Location"] == paths(store)[leads_to]
+    assert owner.put(paths(store)[page]).status_code == 405
