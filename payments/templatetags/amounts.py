@@ -50,9 +50,15 @@ def percent(number: Decimal) -> str:
 
 
 @register.filter
+def number(amount_minor: int, asset: OnChainAsset) -> str:
+    """Smallest units as decimal text of the asset."""
+    return format_minor(amount_minor, asset.decimals, trim=True)
+
+
+@register.filter
 def units(amount_minor: int, asset: OnChainAsset) -> str:
     """Smallest units as decimal text of the asset, with its symbol."""
-    return f"{format_minor(amount_minor, asset.decimals, trim=True)}\u00a0{asset.symbol}"
+    return f"{number(amount_minor, asset)}\u00a0{asset.symbol}"
 
 
 @register.filter

@@ -14,6 +14,7 @@ from tests.browser.conftest import PHONE, log_in
 from tests.payments.refunding import BITCOIN_ADDRESS, approved, bury, leave, send
 from tests.world import make_invoice, pay
 
+NARROW = {"width": 360, "height": 780}
 PICTURES = os.environ.get("REFUND_PICTURES")
 
 
@@ -59,6 +60,38 @@ def test_from_the_link_to_the_money(browser, site, city, started, now, language)
     refund.refresh_from_db()
     expect(page.locator("dd", has_text=refund.outgoing.txid_hex)).to_be_visible()
     look_without_script(page, f"refund-{language}-5-sent")
+    opened.close()
+
+
+@pytest.mark.parametrize(("asset", "amount"), [("BTC", 14_706), ("ETH", 7_352_941_176_470_588)])
+def test_an_amount_keeps_its_unit_in_one_piece(browser, site, city, now, asset, amount):
+    invoice = make_invoice(city.store, now=now)
+    pay(invoice, asset, at=now)
+    started = refunds.start(
+        invoice.payments.get().pk, basis="Amount", amount_minor=amount, user=city.owner, reason="", now=now
+    )
+    opened = browser.new_context(base_url=site.url, viewport=NARROW)
+    page = opened.new_page()
+    page.goto(f"/r/{started.link_id}?lang=ru")
+    look(page, f"refund-{asset}-narrow")
+    unit = page.locator("h1 .unit")
+    expect(unit).to_have_text(asset)
+    assert unit.evaluate("element => element.getClientRects().length") == 1
+    opened.close()
+
+
+def test_the_price_of_a_quote_is_not_cut_off_on_a_narrow_phone(browser, site, city, now):
+    invoice = make_invoice(city.store, now=now)
+    opened = browser.new_context(base_url=site.url, viewport=NARROW)
+    log_in(opened, city.owner, site.url)
+    opened.add_cookies([{"name": "django_language", "value": "kk", "url": site.url}])
+    page = opened.new_page()
+    page.goto(f"/stores/{city.store.pk}/invoices/{invoice.pk}/")
+    right = page.locator(".list-card").filter(has=page.locator(".rate-sources")).evaluate(
+        "card => Math.max(...[...card.querySelectorAll('td, td *')].map(each => each.getBoundingClientRect().right))"
+        " - card.getBoundingClientRect().right"
+    )
+    assert right <= 0
     opened.close()
 
 
