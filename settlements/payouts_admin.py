@@ -22,6 +22,7 @@ from alatau_pay.admin_readonly import ReadOnlyAdmin, ReadOnlyInline
 from merchants.models import Merchant, MerchantStatus, User
 from settlements import payout_standing, payouts
 from settlements.models import AccountKind, Payout, PayoutEvent, PayoutStatus, ServicingBank
+from settlements.models.payouts import state_label
 from settlements.payout_checks import PREPARE, REASON_LENGTH_MAX
 from settlements.templatetags.tenge import tenge
 
@@ -62,9 +63,36 @@ class WaitingFilter(admin.SimpleListFilter):
         return queryset
 
 
-class PayoutEventInline(ReadOnlyInline):
+class _InWords:
+    """The two states of a step, as the rest of the page names them."""
+
+    @admin.display(description=_("from"), ordering="from_status", empty_value="-")
+    def from_state(self, step: PayoutEvent) -> str:
+        return state_label(step.from_status)
+
+    @admin.display(description=_("to"), ordering="to_status")
+    def to_state(self, step: PayoutEvent) -> str:
+        return state_label(step.to_status)
+
+
+class ToStateFilter(admin.SimpleListFilter):
+    """Steps that led to one state."""
+
+    title = _("to")
+    parameter_name = "to_status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """The states in words."""
+        return list(PayoutStatus.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PayoutEvent]) -> QuerySet[PayoutEvent]:
+        """Those that led there."""
+        return queryset.filter(to_status=self.value()) if self.value() else queryset
+
+
+class PayoutEventInline(_InWords, ReadOnlyInline):
     model = PayoutEvent
-    fields = ("at", "from_status", "to_status", "actor", "reason")
+    fields = ("at", "from_state", "to_state", "actor", "reason")
     readonly_fields = fields
 
 
@@ -231,8 +259,10 @@ class PayoutAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PayoutEvent)
-class PayoutEventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "payout", "from_status", "to_status", "actor", "reason")
-    list_filter = ("to_status", "at")
+class PayoutEventAdmin(_InWords, ReadOnlyAdmin):
+    fields = ("payout", "at", "from_state", "to_state", "actor", "reason")
+    readonly_fields = fields
+    list_display = ("at", "payout", "from_state", "to_state", "actor", "reason")
+    list_filter = (ToStateFilter, "at")
     search_fields = ("payout__payee_name", "reason")
     list_select_related = ("payout", "actor")

@@ -403,6 +403,11 @@ class Payout(models.Model):
         return self.fee_tiyn + self.vat_tiyn
 
 
+def state_label(status: str) -> str:
+    """A payout's status in words, in the active language; nothing for what came before the first."""
+    return str(PayoutStatus(status).label) if status else ""
+
+
 class PayoutEvent(models.Model):
     """The history of a payout: who moved it, when and why. Only ever added to; the database refuses a change."""
 
@@ -423,4 +428,4 @@ class PayoutEvent(models.Model):
         verbose_name_plural = _("payouts' steps")
 
     def __str__(self) -> str:
-        return f"{self.from_status} → {self.to_status}"
+        return f"{state_label(self.from_status)} → {state_label(self.to_status)}"

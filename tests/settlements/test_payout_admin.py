@@ -331,3 +331,14 @@ def test_the_list_says_what_is_to_do(preparer, todo):
     page = text_of(browser(preparer).get(f"{ADMIN}payout/?todo={todo}"))
     assert f"/payout/{expected.pk}/change/" in page
     assert "1 payout" in page
+
+
+@pytest.mark.parametrize("path", ["payout/{}/change/", "payoutevent/"])
+def test_the_steps_of_a_payout_are_told_in_the_officers_language(preparer, path):
+    payout = paid_out.payout()
+    client = browser(preparer)
+    client.cookies["django_language"] = "ru"
+    page = text_of(client.get(ADMIN + path.format(payout.pk)))
+    assert "Ждёт утверждения" in page
+    assert ">AwaitingApproval" not in page
+    assert " → AwaitingApproval" not in page
