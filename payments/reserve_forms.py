@@ -81,6 +81,13 @@ class PaperForm(forms.Form):
         return {name: self.cleaned_data[name] for name in ("document_number", "document_date", "reason")}
 
 
+class _WalletField(forms.ModelChoiceField):
+    """A wallet with its network: two networks may have a wallet of one name."""
+
+    def label_from_instance(self, wallet: Any) -> str:
+        return f"{wallet.label} · {wallet.network.name}"
+
+
 class CoinsForm(PaperForm):
     """So many units of a coin in a wallet. ``price_label`` is what the tenge are."""
 
@@ -98,7 +105,7 @@ class CoinsForm(PaperForm):
     )
 
     asset = forms.ModelChoiceField(label=_("Asset"), queryset=OnChainAsset.objects.select_related("network"))
-    wallet = forms.ModelChoiceField(
+    wallet = _WalletField(
         label=_("Wallet"),
         queryset=Wallet.objects.filter(owner="").select_related("network"),
         required=False,

@@ -239,3 +239,12 @@ def test_a_correction_that_cannot_be_posted_is_told(
     page = preparer.post(url("correction", "add"), correction(world, **changes)).content.decode()
     assert words in page
     assert not Correction.objects.exists()
+
+
+@pytest.mark.parametrize("model", ["acquisition", "reservesale"])
+def test_wallets_of_one_name_are_told_apart_by_their_network(
+    world: World, preparer: Client, model: str
+) -> None:
+    page = preparer.get(url(model, "add")).content.decode()
+    for wallet in Wallet.objects.select_related("network"):
+        assert f"{wallet.label} · {wallet.network.name}</option>" in page
