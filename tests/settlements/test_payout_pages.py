@@ -264,3 +264,11 @@ def test_where_a_form_goes_is_no_dead_end(owner, store, page, leads_to):
     assert answer.status_code == 302
     assert answer["Location"] == paths(store)[leads_to]
     assert owner.put(paths(store)[page]).status_code == 405
+
+
+def test_a_mistake_in_the_account_is_where_the_browser_looks(owner, store):
+    """The account's form is the second of a page that is two screens long on a phone."""
+    page = text_of(owner.get(paths(store)["settings"]))
+    assert f'action="{paths(store)["account"]}#bank-account"' in page
+    assert 'id="bank-account"' in page
+    assert ">Bank account (IBAN)</label>" in page
