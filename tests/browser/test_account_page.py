@@ -45,9 +45,7 @@ def test_a_movement_that_is_not_what_was_sealed_says_so_at_a_press(city, browser
     days.close_due(now)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(
-            "UPDATE settlements_journalentry SET description = 'changed' WHERE id = %s", [sale.pk]
-        )
+        cursor.execute("UPDATE settlements_journalentry SET description = 'changed' WHERE id = %s", [sale.pk])
     # A page of its own: the browser notes the 500 that such an entry is.
     with closing(browser.new_context(base_url=site.url, viewport=PHONE)) as context:
         log_in(context, city.owner, site.url)
