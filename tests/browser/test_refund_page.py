@@ -87,9 +87,13 @@ def test_the_price_of_a_quote_is_not_cut_off_on_a_narrow_phone(browser, site, ci
     opened.add_cookies([{"name": "django_language", "value": "kk", "url": site.url}])
     page = opened.new_page()
     page.goto(f"/stores/{city.store.pk}/invoices/{invoice.pk}/")
-    right = page.locator(".list-card").filter(has=page.locator(".rate-sources")).evaluate(
-        "card => Math.max(...[...card.querySelectorAll('td, td *')].map(each => each.getBoundingClientRect().right))"
-        " - card.getBoundingClientRect().right"
+    right = (
+        page.locator(".list-card")
+        .filter(has=page.locator(".rate-sources"))
+        .evaluate(
+            "card => Math.max(...[...card.querySelectorAll('td, td *')].map(each => each.getBoundingClientRect().right))"
+            " - card.getBoundingClientRect().right"
+        )
     )
     assert right <= 0
     opened.close()
@@ -142,6 +146,8 @@ def test_the_store_and_the_officer(browser, site, city, started, now):
     log_in(wide, city.admin, site.url)
     page.goto("/admin/payments/refund/sending/")
     look(page, "officer-sending")
+    page.set_viewport_size(NARROW)
+    look(page, "officer-sending-narrow")
     page.get_by_role("button", name="Take it and show the code").first.click()
     expect(page.get_by_text("Scan it once with the cold wallet")).to_be_visible()
     look(page, "officer-code")
