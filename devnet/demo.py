@@ -82,6 +82,8 @@ Log-ins, all with the password  {description["password"]}
 
 Pay an invoice as a resident:  make pay INVOICE=<checkout address> ASSET=BTC|ETH|USDT
 Bitcoin: {description["nodes"]["bitcoin"]["kind"]}. Addresses and keys: var/demo.json. Logs: var/log. Ctrl-C stops everything.
+Letters are printed, not sent: to shops and of the night's proof of the ledger into var/log/worker.log, of its reconciliation
+into var/log/watcher.log.
 """
 
 

@@ -179,6 +179,8 @@ class Gateway:
             "RATE_PATHS_MIN": "1",
             "FIXED_RATES": FIXED_RATES,
             "WEBHOOKS_TO_PRIVATE_ADDRESSES": "1",
+            # Without EMAIL_URL every letter is printed into the log of the program that sends it.
+            "ALERT_EMAILS": "duty@city.example",
             "PYTHONUNBUFFERED": "1",
         }
 
