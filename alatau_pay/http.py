@@ -47,7 +47,9 @@ def get_bytes(
     headers: dict[str, str] | None = None,
     timeout_seconds: float = 10.0,
 ) -> bytes:
-    """The body of ``url``, at most 5 MB; redirects are not followed. ``timeout_seconds`` bounds the whole exchange.
+    """The body of ``url``, at most 5 MB; redirects are not followed.
+
+    ``timeout_seconds`` bounds the whole exchange; how long a name is looked up is the resolver's to bound.
 
     Raises:
         Unreachable: connection, time-out, 418, 429 or 5xx.
