@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db.models import Q
 from django.utils import timezone
 
+from alatau_pay import duty
 from chains.models import AlertKind, Network, NetworkAlert
 
 logger = logging.getLogger(__name__)
@@ -92,17 +91,9 @@ def _clear(alert: NetworkAlert, now: datetime) -> bool:
 
 
 def _tell(alert: NetworkAlert, told_field: str, now: datetime) -> bool:
+    is_over = told_field == "cleared_told_at"
     rows = NetworkAlert.objects.filter(pk=alert.pk)
-    # The row count decides who sends it when two come at once.
-    if not rows.filter(**{f"{told_field}__isnull": True}).update(**{told_field: now}):
-        return False
-    try:
-        send_mail(*_mail(alert, is_over=told_field == "cleared_told_at"), None, settings.ALERT_EMAILS)
-    except (SMTPException, OSError) as error:
-        rows.update(**{told_field: None})
-        logger.warning("an alert could not be mailed and will be tried again (%s)", type(error).__name__)
-        return False
-    return True
+    return duty.mail_once(rows, told_field, lambda: _mail(alert, is_over=is_over), now=now)
 
 
 def _mail(alert: NetworkAlert, *, is_over: bool) -> tuple[str, str]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.utils import timezone
 
+from alatau_pay import duty
 from chains.models import OnChainAsset
 from payments import observations
 from payments.models import RateAlarm, RateAlarmKind
@@ -111,11 +110,8 @@ def _tell(alarms: Iterable[RateAlarm], told_field: str, now: datetime) -> int:
     mine = [alarm for alarm in alarms if _claim(alarm, told_field, now)]
     if not mine:
         return 0
-    try:
-        send_mail(*_mail(mine, is_over=told_field == "cleared_told_at"), None, settings.ALERT_EMAILS)
-    except (SMTPException, OSError) as error:
+    if not duty.mail(_mail(mine, is_over=told_field == "cleared_told_at")):
         RateAlarm.objects.filter(pk__in=[alarm.pk for alarm in mine]).update(**{told_field: None})
-        logger.warning("an alarm could not be mailed and will be tried again (%s)", type(error).__name__)
         return 0
     return 1
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from datetime import date, datetime, time, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db.models import Q
 from django.urls import reverse
 
+from alatau_pay import duty
 from settlements.business_day import ALMATY, business_date
 from settlements.models import LedgerVerification, VerificationOutcome
 from settlements.verification import verify
@@ -115,17 +114,8 @@ def _finish(row: LedgerVerification, **fields: object) -> None:
 
 
 def _tell(row: LedgerVerification, now: datetime) -> bool:
-    mine = LedgerVerification.objects.filter(pk=row.pk, outcome=row.outcome)
-    # The row count decides who sends it when two come at once.
-    if not mine.filter(told_at__isnull=True).update(told_at=now):
-        return False
-    try:
-        send_mail(*_mail(row), None, settings.ALERT_EMAILS)
-    except (SMTPException, OSError) as error:
-        mine.update(told_at=None)
-        logger.warning("a proof could not be mailed and will be tried again (%s)", type(error).__name__)
-        return False
-    return True
+    same = LedgerVerification.objects.filter(pk=row.pk, outcome=row.outcome)
+    return duty.mail_once(same, "told_at", lambda: _mail(row), now=now)
 
 
 def _mail(row: LedgerVerification) -> tuple[str, str]:

@@ -5,19 +5,15 @@ A night on which everything was compared and nothing differs makes no letter; on
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.urls import reverse
 
+from alatau_pay import duty
 from payments.models import Difference, ReconciliationRun, RunStatus
 from payments.reconciliation import lines
 from settlements.business_day import business_date
-
-logger = logging.getLogger(__name__)
 
 DIFFERENCES_MAX = 20
 # What is older is no news; it stands in the admin.
@@ -41,21 +37,7 @@ def tell(*, now: datetime) -> int:
 
 def _tell(run: ReconciliationRun, now: datetime) -> bool:
     rows = ReconciliationRun.objects.filter(pk=run.pk)
-    # The row count decides who sends it when two come at once.
-    if not rows.filter(told_at__isnull=True).update(told_at=now):
-        return False
-    letter = _letter(run, now)
-    if letter is None:
-        return False
-    try:
-        send_mail(*letter, None, settings.ALERT_EMAILS)
-    except (SMTPException, OSError) as error:
-        rows.update(told_at=None)
-        logger.warning(
-            "a reconciliation could not be mailed and will be tried again (%s)", type(error).__name__
-        )
-        return False
-    return True
+    return duty.mail_once(rows, "told_at", lambda: _letter(run, now), now=now)
 
 
 def _letter(run: ReconciliationRun, now: datetime) -> tuple[str, str] | None:
