@@ -176,10 +176,8 @@ def _tells_a_day(day_format: str) -> bool:
     day = date(2031, 11, 23)
     try:
         return datetime.strptime(day.strftime(day_format), day_format).date() == day  # noqa: DTZ007 - a day has no zone
-    except (
-        ValueError,
-        re.error,
-    ):  # a directive that stands twice is a mistake in a regular expression, to Python
+    # A directive that stands twice is a mistake in a regular expression, to Python.
+    except (ValueError, re.error):
         return False
 
 
