@@ -39,6 +39,8 @@ from settlements.bank_statements.lines import (
     with_checks,
 )
 
+# The schema's own elements go a dozen deep; what a bank adds inside SplmtryData has room as well.
+DEPTH_MAX = 64
 VERSIONS = tuple(f"{version:02}" for version in range(2, 13))
 
 _ROOT = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.(\d\d)\}Document")
@@ -87,6 +89,7 @@ def _parse(content: bytes) -> Any:
     match = _ROOT.fullmatch(root.tag)
     if match is None or match.group(1) not in VERSIONS:
         raise StatementRefused(f"{root.tag[:100]} is no camt.053 of a known version")
+    _require_shallow(root)
     types = import_module(f"pyiso20022.camt.camt_053_001_{match.group(1)}")
     # Banks add elements of their own; what we read must still be of its type.
     config = ParserConfig(fail_on_unknown_properties=False, fail_on_converter_warnings=True)
@@ -94,10 +97,18 @@ def _parse(content: bytes) -> Any:
         return XmlParser(config=config, handler=XmlEventHandler).parse(
             ElementTree.ElementTree(root), types.Document
         )
-    except RecursionError as error:
-        raise StatementRefused("the elements of the file are too deep inside each other") from error
     except (ParserError, ConverterError, TypeError, ValueError) as error:
         raise StatementRefused(f"not a valid camt.053: {error}") from error
+
+
+def _require_shallow(root: ElementTree.Element) -> None:
+    """xsdata walks down by recursion, and a library may have raised Python's limit beyond what the stack holds (py_ecc does):
+    the process would end."""
+    level, depth = [root], 1
+    while level := [child for element in level for child in element]:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise StatementRefused("the elements of the file are too deep inside each other")
 
 
 def _balance(statement: Any, account_iban: str) -> AccountBalance:
