@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from alatau_pay import exact_json
+from alatau_pay.deadline import Deadline
 
 ANSWER_BYTES_MAX = 5_000_000
 # 418 is Binance's word for "you were told 429 and went on".
@@ -56,13 +54,19 @@ def get_bytes(
         BadAnswer: any other status than 200, or a body over the limit.
     """
     host = httpx.URL(url).host
-    deadline = _Deadline(timeout_seconds)
+    deadline = Deadline(timeout_seconds)
+    too_late = f"the answer took longer than {timeout_seconds:g} seconds"
+
+    def watch(event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            deadline.note(info["return_value"].get_extra_info("socket"))
+
     try:
         with (
             deadline,
             httpx.Client(timeout=timeout_seconds, follow_redirects=False) as client,
             client.stream(
-                "GET", url, params=params, headers=headers, extensions={"trace": deadline.watch}
+                "GET", url, params=params, headers=headers, extensions={"trace": watch}
             ) as response,
         ):
             _check_status(host, response)
@@ -73,11 +77,11 @@ def get_bytes(
                     raise BadAnswer(host, "the answer is too large")
             if deadline.has_passed:
                 # A body without a stated length ends where its connection does, which may have been our doing.
-                raise Unreachable(host, deadline.reason)
+                raise Unreachable(host, too_late)
             return bytes(body)
     except httpx.HTTPError as error:
         is_late = deadline.has_passed or isinstance(error, httpx.TimeoutException)
-        raise Unreachable(host, deadline.reason if is_late else type(error).__name__) from error
+        raise Unreachable(host, too_late if is_late else type(error).__name__) from error
 
 
 def get_json(
@@ -93,47 +97,6 @@ def get_json(
         return exact_json.loads(body)
     except ValueError as error:
         raise BadAnswer(httpx.URL(url).host, "not JSON") from error
-
-
-class _Deadline:
-    """Shuts the connections of one exchange when its time is over.
-
-    httpx bounds each read, not the exchange: a header that comes byte by byte would be read for ever.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.reason = f"the answer took longer than {seconds:g} seconds"
-        self.has_passed = False
-        self._opened: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._pass)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._timer.cancel()
-        for connection in self._opened:
-            connection.close()
-
-    def watch(self, event: str, info: dict[str, Any]) -> None:
-        """Note a connection as it is opened: httpx's ``trace``. A duplicate is noted, since TLS takes the first handle over."""
-        if event == "connection.connect_tcp.complete":
-            self._opened.append(info["return_value"].get_extra_info("socket").dup())
-            if self.has_passed:
-                self._shut()
-
-    def _pass(self) -> None:
-        self.has_passed = True
-        self._shut()
-
-    def _shut(self) -> None:
-        for connection in list(self._opened):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is closed already, which is what was wanted
 
 
 def _check_status(host: str, response: httpx.Response) -> None:

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +19,8 @@ from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, get_ip_address
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from alatau_pay.deadline import Deadline
 
 USER_AGENT = "Alatau-Pay-Webhooks/1"
 
@@ -62,7 +61,9 @@ def post(
 ) -> Answer:
     """Post ``body``; 2xx is success. ``timeout_seconds`` bounds the whole exchange. Never raises for what the other side does."""
     try:
-        with _session(private_allowed) as session, _deadline(session, timeout_seconds):
+        with _session(private_allowed) as session, Deadline(timeout_seconds) as deadline:
+            for adapter in session.adapters.values():
+                adapter.poolmanager.pool_classes_by_scheme = _watched_pools(deadline)
             response = session.post(url, data=body, headers=headers, stream=True, timeout=timeout_seconds)
             status = response.status_code
             response.close()
@@ -103,28 +104,11 @@ def _session(private_allowed: bool) -> HTTPSession:
     return session
 
 
-@contextmanager
-def _deadline(session: HTTPSession, seconds: float) -> Iterator[None]:
-    """Shut the session's connections after ``seconds``: a timeout on each read alone lets one byte a time go on for ever."""
-    opened: list[socket.socket] = []
-    for adapter in session.adapters.values():
-        adapter.poolmanager.pool_classes_by_scheme = _watched_pools(opened)
-    timer = threading.Timer(seconds, _shut, [opened])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        for connection in opened:
-            connection.close()
-
-
-def _watched_pools(opened: list[socket.socket]) -> dict[str, Any]:
-    """Connection pools that note every socket they open. A duplicate is noted, since TLS takes the first handle over."""
+def _watched_pools(deadline: Deadline) -> dict[str, Any]:
+    """Connection pools that give every socket they open to ``deadline``."""
 
     def noted(connection: socket.socket) -> socket.socket:
-        opened.append(connection.dup())
+        deadline.note(connection)
         return connection
 
     class WatchedHTTP(HTTPConnection):
@@ -142,14 +126,6 @@ def _watched_pools(opened: list[socket.socket]) -> dict[str, Any]:
         ConnectionCls = WatchedHTTPS
 
     return {"http": HTTPPool, "https": HTTPSPool}
-
-
-def _shut(opened: list[socket.socket]) -> None:
-    for connection in list(opened):
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it is closed already, which is what was wanted
 
 
 def _sentence(error: requests.RequestException) -> str:
